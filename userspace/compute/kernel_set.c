@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+#include "compute/variant.h"
+
+const struct ferry_kernels FERRY_VARIANT(ferry_kernels) = {
+	.name = FERRY_VARIANT_STRING(FERRY_ISA),
+	.matmul = FERRY_VARIANT(ferry_matmul),
+	.unpack = FERRY_VARIANT(ferry_unpack),
+	.rms_norm = FERRY_VARIANT(ferry_rms_norm),
+	.silu_mul = FERRY_VARIANT(ferry_silu_mul),
+	.gelu_mul = FERRY_VARIANT(ferry_gelu_mul),
+	.softcap = FERRY_VARIANT(ferry_softcap),
+	.exp = FERRY_VARIANT(ferry_exp),
+	.attention = FERRY_VARIANT(ferry_attention),
+};

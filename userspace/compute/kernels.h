@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hot loops, one set per instruction set. All sets give the same bits (DESIGN 7.1): the
+ * operations and their order are fixed here and in vector.h, never by the width of a register.
+ *
+ * Pointers need no alignment. Outputs may not overlap inputs unless it is said.
+ */
+#ifndef FERRY_COMPUTE_KERNELS_H
+#define FERRY_COMPUTE_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "compute/attention.h"
+#include "compute/matrix.h"
+
+struct ferry_kernels {
+	const char *name; /* "portable", "avx2", "avx512" */
+
+	/*
+	 * y[t][o] = sum over i of W[o][i] * x[t][i], for rows o in [row_begin, row_end) and all
+	 * n_tokens tokens; x[t] begins at x + t * x_stride, y[t] at y + t * y_stride.
+	 *
+	 * Lane l sums i = l, l + 16, ... in that order; the lanes are added as by v16_sum(). So an
+	 * element depends on its row and token only. Weights are those of ferry_dequantize_row().
+	 */
+	void (*matmul)(const struct ferry_matrix *w, const float *x, size_t x_stride,
+		       size_t n_tokens, float *y, size_t y_stride, size_t row_begin,
+		       size_t row_end);
+
+	/* ferry_dequantize_row(): the same floats */
+	void (*unpack)(enum ferry_tensor_type type, const void *src, float *dst, size_t n);
+
+	/* y[i] = x[i] / sqrt(mean(x^2) + eps) * w[i]; y may be x */
+	void (*rms_norm)(float *y, const float *x, const float *w, size_t n, float eps);
+
+	/* gate[i] = activation(gate[i]) * up[i] */
+	void (*silu_mul)(float *gate, const float *up, size_t n);
+	void (*gelu_mul)(float *gate, const float *up, size_t n); /* the tanh form */
+
+	/* x[i] = cap * tanh(x[i] / cap) */
+	void (*softcap)(float *x, size_t n, float cap);
+
+	void (*exp)(float *x, size_t n); /* ferry_exp() */
+
+	/* See attention.h. */
+	void (*attention)(const struct ferry_attention_kv *kv,
+			  const struct ferry_attention_row *rows, uint32_t n_rows,
+			  const struct ferry_attention_scale *scale, float *scratch);
+};
+
+/* The best set for this processor. */
+const struct ferry_kernels *ferry_kernels_best(void);
+
+/* Set @i of those that were built, best first, whether this processor can run them or not;
+ * NULL past the end. */
+const struct ferry_kernels *ferry_kernels_at(unsigned i);
+
+/* Whether this processor has what a set needs. */
+bool ferry_kernels_supported(const struct ferry_kernels *k);
+
+#endif
