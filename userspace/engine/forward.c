@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT
+#include "engine/forward.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "compute/rope.h"
+#include "engine/pass.h"
+
+bool ferry_all_finite(const float *x, size_t n)
+{
+	uint32_t bad = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		uint32_t bits;
+
+		memcpy(&bits, &x[i], sizeof(bits));
+		bad |= (bits & 0x7f800000) == 0x7f800000;
+	}
+	return !bad;
+}
+
+void ferry_pass_matmul(const struct ferry_forward *f, const struct ferry_matrix *w, const float *x,
+		       uint32_t n, float *y, uint32_t thread, uint32_t n_threads)
+{
+	size_t begin, end;
+
+	ferry_pass_rows(w->n_out, thread, n_threads, &begin, &end);
+	f->kernels->matmul(w, x, w->n_in, n, y, w->n_out, begin, end);
+}
+
+void ferry_pass_activate(const struct ferry_forward *f, float *gate, const float *up, uint32_t n,
+			 size_t width, uint32_t thread, uint32_t n_threads)
+{
+	const bool silu = f->model->arch->act == FERRY_ACT_SILU;
+	size_t begin, end;
+
+	ferry_pass_rows(width, thread, n_threads, &begin, &end);
+	for (uint32_t t = 0; t < n; t++)
+		(silu ? f->kernels->silu_mul : f->kernels->gelu_mul)(
+			gate + t * width + begin, up + t * width + begin, end - begin);
+}
+
+/* The angles of this thread's tokens, for all layers. */
+static void compute_angles(struct ferry_pass *p, uint32_t thread, uint32_t n_threads)
+{
+	struct ferry_forward *f = p->f;
+	const struct ferry_hparams *hp = &f->model->hp;
+	size_t begin, end;
+
+	ferry_pool_share(p->n_tokens, 1, thread, n_threads, &begin, &end);
+	for (size_t t = begin; t < end; t++) {
+		ferry_rope_angles(f->angles_global + t * hp->n_rot, f->freq_global, hp->n_rot,
+				  f->tokens[t].position, hp->rope_scale);
+		if (hp->n_swa)
+			ferry_rope_angles(f->angles_sliding + t * hp->n_rot, f->freq_sliding,
+					  hp->n_rot, f->tokens[t].position, 1.0f);
+	}
+}
+
+/* x = norm(hidden) for this thread's tokens */
+static void norm(struct ferry_pass *p, const float *weight, uint32_t thread, uint32_t n_threads)
+{
+	struct ferry_forward *f = p->f;
+	const struct ferry_hparams *hp = &f->model->hp;
+	size_t begin, end;
+
+	ferry_pool_share(p->n_tokens, 1, thread, n_threads, &begin, &end);
+	for (size_t t = begin; t < end; t++)
+		f->kernels->rms_norm(f->x + t * hp->n_embd, p->hidden + t * hp->n_embd, weight,
+				     hp->n_embd, hp->norm_eps);
+}
+
+/* hidden += y, or norm(y) where the architecture has a norm behind the block (@post) */
+static void add(struct ferry_pass *p, const float *post, uint32_t thread, uint32_t n_threads)
+{
+	struct ferry_forward *f = p->f;
+	const struct ferry_hparams *hp = &f->model->hp;
+	size_t begin, end;
+
+	ferry_pool_share(p->n_tokens, 1, thread, n_threads, &begin, &end);
+	for (size_t t = begin; t < end; t++) {
+		float *hidden = p->hidden + t * hp->n_embd, *y = f->y + t * hp->n_embd;
+
+		if (post)
+			f->kernels->rms_norm(y, y, post, hp->n_embd, hp->norm_eps);
+		for (uint32_t i = 0; i < hp->n_embd; i++)
+			hidden[i] += y[i];
+	}
+}
+
+/* All threads run this together. T tokens; hidden is [T][n_embd]. */
+static void run_layers(void *data, uint32_t thread, uint32_t n_threads)
+{
+	struct ferry_pass *p = data;
+	struct ferry_forward *f = p->f;
+	const struct ferry_hparams *hp = &f->model->hp;
+	size_t begin, end;
+
+	compute_angles(p, thread, n_threads);
+	for (uint32_t i = p->begin; i < p->end; i++) {
+		const struct ferry_layer_vectors *v = &f->vectors[i];
+
+		norm(p, v->attn_norm, thread, n_threads); /* x [T][n_embd] */
+		ferry_pool_barrier(f->pool);
+		ferry_pass_attention(p, i, thread, n_threads); /* y [T][n_embd] */
+		ferry_pool_barrier(f->pool);
+		add(p, v->post_attn_norm, thread, n_threads);
+
+		norm(p, v->ffn_norm, thread, n_threads); /* x [T][n_embd] */
+		ferry_pool_barrier(f->pool);
+		if (hp->n_experts)
+			ferry_pass_experts(p, i, thread, n_threads); /* y [T][n_embd] */
+		else
+			ferry_pass_feed_forward(p, i, thread, n_threads); /* y [T][n_embd] */
+		ferry_pool_barrier(f->pool);
+		add(p, v->post_ffn_norm, thread, n_threads);
+	}
+	/* The tokens that this thread has just added to. */
+	ferry_pool_share(p->n_tokens, 1, thread, n_threads, &begin, &end);
+	if (!ferry_all_finite(p->hidden + begin * hp->n_embd, (end - begin) * hp->n_embd))
+		atomic_store(&p->bad, true);
+}
+
+/* Is there room, and does everything belong together? Fills f->tokens. */
+static int check_spans(struct ferry_pass *p, struct ferry_error *err)
+{
+	struct ferry_forward *f = p->f;
+	const struct ferry_hparams *hp = &f->model->hp;
+
+	if (p->begin > p->end || p->end > hp->n_layers)
+		return ferry_fail(err, FERRY_ERROR_CALLER, -EINVAL,
+				  "layers %u to %u are not in a model of %u layers", p->begin,
+				  p->end, hp->n_layers);
+	for (uint32_t s = 0; s < p->n_spans; s++) {
+		const struct ferry_span *span = &p->spans[s];
+		const struct ferry_kv_cache *kv = span->kv;
+
+		if (kv->model != f->model)
+			return ferry_fail(err, FERRY_ERROR_CALLER, -EINVAL,
+					  "a KV cache belongs to another model than the pass");
+		if (kv->layer_begin > p->begin || kv->layer_end < p->end)
+			return ferry_fail(
+				err, FERRY_ERROR_CALLER, -EINVAL,
+				"a KV cache of layers %u to %u cannot serve layers %u to %u",
+				kv->layer_begin, kv->layer_end, p->begin, p->end);
+		for (uint32_t other = 0; other < s; other++)
+			if (p->spans[other].kv == kv)
+				return ferry_fail(err, FERRY_ERROR_CALLER, -EINVAL,
+						  "two spans of one pass have the same KV cache");
+		if (span->n_tokens > f->max_tokens - p->n_tokens)
+			return ferry_fail(
+				err, FERRY_ERROR_CALLER, -EINVAL,
+				"the spans have more than the %u tokens that the pass was "
+				"made for",
+				f->max_tokens);
+		if (kv->n_past > kv->n_ctx || span->n_tokens > kv->n_ctx - kv->n_past)
+			return ferry_fail(
+				err, FERRY_ERROR_CALLER, -ENOSPC,
+				"%u more tokens do not fit a context of %u that holds %u: "
+				"use a larger context",
+				span->n_tokens, kv->n_ctx, kv->n_past);
+		for (uint32_t i = 0; i < span->n_tokens; i++)
+			f->tokens[p->n_tokens++] = (struct ferry_token){span->kv, kv->n_past + i};
+	}
+	return 0;
+}
+
+int ferry_forward_layers(struct ferry_forward *f, const struct ferry_span *spans, uint32_t n_spans,
+			 uint32_t begin, uint32_t end, float *hidden, struct ferry_error *err)
+{
+	struct ferry_pass p = {
+		.f = f,
+		.spans = spans,
+		.n_spans = n_spans,
+		.begin = begin,
+		.end = end,
+		.hidden = hidden,
+	};
+	int ret = check_spans(&p, err);
+
+	if (ret || !p.n_tokens || begin == end)
+		return ret;
+	if (f->path == FERRY_PATH_REFERENCE)
+		ferry_reference_layers(&p);
+	else
+		ferry_pool_run(f->pool, run_layers, &p);
+	return atomic_load(&p.bad) ? ferry_model_find_bad_tensor(f->model, err) : 0;
+}
+
+void ferry_forward_advance(const struct ferry_span *spans, uint32_t n_spans)
+{
+	for (uint32_t s = 0; s < n_spans; s++)
+		spans[s].kv->n_past += spans[s].n_tokens;
+}
+
+int ferry_forward_embed(struct ferry_forward *f, const int32_t *ids, uint32_t n, float *hidden,
+			struct ferry_error *err)
+{
+	const struct ferry_hparams *hp = &f->model->hp;
+	const struct ferry_matrix table = ferry_matrix_of(f->model->token_embd, 0);
+	const float scale = sqrtf((float)hp->n_embd);
+
+	for (uint32_t t = 0; t < n; t++)
+		if (ids[t] < 0 || (uint32_t)ids[t] >= hp->n_vocab)
+			return ferry_fail(err, FERRY_ERROR_CALLER, -EINVAL,
+					  "token id %d is outside the vocabulary of %u", ids[t],
+					  hp->n_vocab);
+	for (uint32_t t = 0; t < n; t++, hidden += hp->n_embd) {
+		f->kernels->unpack(table.type, table.rows + (size_t)ids[t] * table.row_bytes,
+				   hidden, hp->n_embd);
+		if (f->model->arch->scale_embeddings)
+			for (uint32_t i = 0; i < hp->n_embd; i++)
+				hidden[i] *= scale;
+	}
+	return 0;
+}
+
+struct head {
+	struct ferry_forward *f;
+	const float *hidden; /* [n][n_embd] */
+	float *logits;	     /* [n][n_vocab] */
+	uint32_t n;	     /* <= max_tokens */
+	atomic_bool bad;
+};
+
+static void run_head(void *data, uint32_t thread, uint32_t n_threads)
+{
+	struct head *h = data;
+	struct ferry_forward *f = h->f;
+	const struct ferry_hparams *hp = &f->model->hp;
+	const struct ferry_matrix output = ferry_matrix_of(f->model->output, 0);
+	size_t begin, end;
+
+	ferry_pool_share(h->n, 1, thread, n_threads, &begin, &end);
+	for (size_t t = begin; t < end; t++)
+		f->kernels->rms_norm(f->x + t * hp->n_embd, h->hidden + t * hp->n_embd,
+				     f->output_norm, hp->n_embd, hp->norm_eps);
+	ferry_pool_barrier(f->pool);
+	ferry_pass_matmul(f, &output, f->x, h->n, h->logits, thread, n_threads);
+	ferry_pass_rows(hp->n_vocab, thread, n_threads, &begin, &end);
+	for (uint32_t t = 0; t < h->n; t++) {
+		float *logits = h->logits + (size_t)t * hp->n_vocab + begin;
+
+		/* Before the cap, which would make an infinity look like any large logit. */
+		if (!ferry_all_finite(logits, end - begin))
+			atomic_store(&h->bad, true);
+		if (hp->logit_softcap > 0.0f)
+			f->kernels->softcap(logits, end - begin, hp->logit_softcap);
+	}
+}
+
+int ferry_forward_head(struct ferry_forward *f, const float *hidden, uint32_t n, float *logits,
+		       struct ferry_error *err)
+{
+	const struct ferry_hparams *hp = &f->model->hp;
+	struct head h = {.f = f, .hidden = hidden, .logits = logits};
+
+	for (; n; n -= h.n) {
+		h.n = n < f->max_tokens ? n : f->max_tokens;
+		if (f->path == FERRY_PATH_REFERENCE) {
+			if (!ferry_reference_head(f, h.hidden, h.n, h.logits))
+				atomic_store(&h.bad, true);
+		} else {
+			ferry_pool_run(f->pool, run_head, &h);
+		}
+		if (atomic_load(&h.bad))
+			return ferry_model_find_bad_tensor(f->model, err);
+		h.hidden += (size_t)h.n * hp->n_embd;
+		h.logits += (size_t)h.n * hp->n_vocab;
+	}
+	return 0;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the parts of a forward pass share: its scratch memory and the batch it works on. Unless it
+ * says otherwise, a function here runs on all threads of the pool at once; each takes its part of
+ * the rows, heads or tokens, and a barrier separates the writers of a buffer from its readers.
+ */
+#ifndef FERRY_ENGINE_PASS_H
+#define FERRY_ENGINE_PASS_H
+
+#include <stdatomic.h>
+
+#include "base/arena.h"
+#include "compute/kernels.h"
+#include "engine/forward.h"
+
+/*
+ * Norms and biases of a layer, copied out of the file, where they may be unaligned; NULL as there.
+ */
+struct ferry_layer_vectors {
+	float *attn_norm, *bq, *bk, *bv, *q_norm, *k_norm, *bo, *post_attn_norm;
+	float *ffn_norm, *post_ffn_norm;
+};
+
+/* A token of the batch. */
+struct ferry_token {
+	struct ferry_kv_cache *kv;
+	uint32_t position;
+};
+
+/* Mixture of experts: P = max_tokens * n_experts_used pairs of a token and one of its experts. */
+struct ferry_moe_scratch {
+	float *router;	      /* [T][n_experts] */
+	uint32_t *chosen;     /* [P] experts of each token, best first */
+	float *weight;	      /* [P] */
+	uint32_t *begin;      /* [n_experts + 1] each expert's pairs in the order below */
+	uint32_t *place;      /* [P] where a pair lies in that order */
+	float *x, *gate, *up; /* [P][n_embd], [P][n_ff_expert], sorted by expert */
+};
+
+struct ferry_forward {
+	const struct ferry_model *model;
+	const struct ferry_kernels *kernels;
+	struct ferry_pool *pool;
+	enum ferry_path path;
+	uint32_t max_tokens; /* T */
+	struct ferry_arena arena;
+
+	struct ferry_layer_vectors *vectors; /* [n_layers] */
+	float *output_norm;		     /* [n_embd] */
+	float *freq_global, *freq_sliding;   /* [n_rot / 2] */
+
+	struct ferry_token *tokens;	       /* [T] */
+	float *angles_global, *angles_sliding; /* [T][n_rot] */
+	float *x;			       /* [T][n_embd] normed input of a block */
+	float *y;			       /* [T][n_embd] its output, not yet added */
+	float *q, *k, *v;		       /* [T][heads * dim] */
+	float *heads;			       /* [T][n_head * n_value_dim] */
+	float *gate, *up;		       /* [T][n_ff] */
+	struct ferry_moe_scratch moe;
+	float *per_thread; /* [n_threads][per_thread_floats] */
+	size_t per_thread_floats;
+};
+
+/* One call of ferry_forward_layers(). */
+struct ferry_pass {
+	struct ferry_forward *f;
+	const struct ferry_span *spans;
+	uint32_t n_spans, n_tokens;
+	uint32_t begin, end;
+	float *hidden;	 /* [n_tokens][n_embd] */
+	atomic_bool bad; /* something is not finite */
+};
+
+/* attention.c: f->x to f->y, through the layer's cache */
+void ferry_pass_attention(struct ferry_pass *p, uint32_t layer, uint32_t thread,
+			  uint32_t n_threads);
+
+/* feed_forward.c: f->x to f->y */
+void ferry_pass_feed_forward(struct ferry_pass *p, uint32_t layer, uint32_t thread,
+			     uint32_t n_threads);
+
+/* experts.c: f->x to f->y */
+void ferry_pass_experts(struct ferry_pass *p, uint32_t layer, uint32_t thread, uint32_t n_threads);
+
+/* The rows of a matrix of @n rows that are this thread's: whole cache lines of its output. */
+static inline void ferry_pass_rows(size_t n, uint32_t thread, uint32_t n_threads, size_t *begin,
+				   size_t *end)
+{
+	ferry_pool_share(n, 16, thread, n_threads, begin, end);
+}
+
+/* This thread's rows of y = W x; x is [n][n_in], y [n][n_out]. */
+void ferry_pass_matmul(const struct ferry_forward *f, const struct ferry_matrix *w, const float *x,
+		       uint32_t n, float *y, uint32_t thread, uint32_t n_threads);
+
+/* gate = activation(gate) * up on this thread's rows; both are [n][width]. */
+void ferry_pass_activate(const struct ferry_forward *f, float *gate, const float *up, uint32_t n,
+			 size_t width, uint32_t thread, uint32_t n_threads);
+
+/* Whether all n floats are finite. */
+bool ferry_all_finite(const float *x, size_t n);
+
+/* reference.c: the oracle's own pass and head, on scratch memory of the same names; the head says
+ * whether the logits are finite. Called on one thread. */
+void ferry_reference_layers(struct ferry_pass *p);
+bool ferry_reference_head(struct ferry_forward *f, const float *hidden, uint32_t n, float *logits);
+
+#endif
