@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+/* How long a link may take for what it does. */
+#include <errno.h>
+
+#include "base/error.h"
+#include "wire/link_private.h"
+
+/* By when the frame that is coming in must be complete; 0: none is. */
+static uint64_t frame_deadline(const struct ferry_link *link)
+{
+	uint32_t n_body;
+
+	if (link->state != LINK_OPEN || !ferry_connection_in_frame(&link->in, &n_body))
+		return 0;
+	return link->frame_start_us + 1000ull * link->loop->options.times.stall_ms +
+	       n_body * 1000000ull / FERRY_LINK_MIN_RATE;
+}
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return b && b < a ? b : a;
+}
+
+/* Without a byte for so long the link has failed; 0: it may be silent. */
+static uint64_t silence_deadline(const struct ferry_link *link)
+{
+	const struct ferry_link_times *times = &link->loop->options.times;
+	uint32_t n_body;
+
+	if (link->state != LINK_OPEN || !link->in.established)
+		return 0;
+	if (ferry_connection_in_frame(&link->in, &n_body))
+		return link->heard_us + 1000ull * times->stall_ms;
+	return times->idle_ms ? link->heard_us + 1000ull * times->idle_ms : 0;
+}
+
+uint64_t ferry_link_deadline(const struct ferry_link *link)
+{
+	uint64_t at = UINT64_MAX;
+
+	if (link->state == LINK_CLOSING)
+		return at;
+	at = sooner(at, link->connect_by_us);
+	at = sooner(at, link->greeting_by_us);
+	at = sooner(at, frame_deadline(link));
+	at = sooner(at, link->send_by_us);
+	at = sooner(at, link->linger_by_us);
+	return sooner(at, silence_deadline(link));
+}
+
+static bool past(uint64_t deadline, uint64_t now_us)
+{
+	return deadline && now_us >= deadline;
+}
+
+void ferry_link_postpone(struct ferry_link *link, uint64_t us)
+{
+	uint64_t *const times[] = {
+		&link->heard_us,   &link->frame_start_us, &link->connect_by_us,
+		&link->send_by_us, &link->linger_by_us,	  &link->greeting_by_us,
+	};
+
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+		if (*times[i])
+			*times[i] += us;
+}
+
+void ferry_link_expire(struct ferry_link *link, uint64_t now_us)
+{
+	const struct ferry_link_times *times = &link->loop->options.times;
+	uint32_t n_body;
+
+	if (now_us < ferry_link_deadline(link))
+		return;
+	if (link->state == LINK_FINISHING)
+		ferry_link_close(link);
+	else if (past(link->connect_by_us, now_us))
+		ferry_link_fail(link, FERRY_ERROR_LINK, -ETIMEDOUT,
+				"cannot connect to %s: no answer in %u ms", link->name,
+				times->connect_ms);
+	else if (past(link->greeting_by_us, now_us))
+		ferry_link_fail(link, FERRY_ERROR_LINK, -ETIMEDOUT,
+				"%s did not complete the handshake in %u ms", link->name,
+				times->greeting_ms);
+	else if (past(link->send_by_us, now_us))
+		ferry_link_fail(link, FERRY_ERROR_LINK, -ETIMEDOUT,
+				"%s does not take what is sent to it", link->name);
+	else if (ferry_connection_in_frame(&link->in, &n_body))
+		ferry_link_fail(link, FERRY_ERROR_LINK, -ETIMEDOUT,
+				"%s stopped in the middle of a frame or sends it too slowly",
+				link->name);
+	else
+		ferry_link_fail(link, FERRY_ERROR_LINK, -ETIMEDOUT, "%s was silent for %u ms",
+				link->name, times->idle_ms);
+}
