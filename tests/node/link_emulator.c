@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE
+#include "link_emulator.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+enum {
+	MAX_PAIRS = 64,
+	MAX_QUEUED = 64 << 20, /* bytes in flight, each way */
+	READ_SIZE = 4 << 10,
+};
+
+/* Bytes that were read together and are released together. */
+struct chunk {
+	struct chunk *next;
+	uint64_t release_us;
+	size_t n, at;
+	uint8_t bytes[];
+};
+
+struct direction {
+	int from, to;
+	struct chunk *head, **tail;
+	size_t queued;
+	uint64_t n_bytes;   /* ever */
+	uint64_t depart_us; /* when the last byte left the sender's end of the link */
+	bool ended, shut;
+};
+
+struct pair {
+	bool used, stalled;
+	int device, edge;
+	struct direction up, down;
+};
+
+struct link_emulator {
+	struct link_emulator_options o;
+	int listen_fd, wake_fd;
+	uint16_t port;
+	pthread_t thread;
+	atomic_bool stop, freeze, cut;
+	struct pair pairs[MAX_PAIRS];
+};
+
+static void close_pair(struct pair *p, bool reset)
+{
+	struct linger hard = {1, 0};
+	struct direction *d[2] = {&p->up, &p->down};
+
+	if (reset) {
+		setsockopt(p->device, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+		setsockopt(p->edge, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+	}
+	close(p->device);
+	close(p->edge);
+	for (int i = 0; i < 2; i++) {
+		while (d[i]->head) {
+			struct chunk *next = d[i]->head->next;
+
+			free(d[i]->head);
+			d[i]->head = next;
+		}
+	}
+	p->used = false;
+}
+
+static void accept_one(struct link_emulator *e)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(e->o.target_port)};
+	int one = 1, device = accept4(e->listen_fd, NULL, NULL, SOCK_CLOEXEC), edge;
+	struct pair *p = e->pairs;
+
+	if (device < 0)
+		return;
+	while (p < e->pairs + MAX_PAIRS && p->used)
+		p++;
+	edge = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (p == e->pairs + MAX_PAIRS || edge < 0 ||
+	    connect(edge, (struct sockaddr *)&to, sizeof(to))) {
+		close(device);
+		if (edge >= 0)
+			close(edge);
+		return;
+	}
+	setsockopt(device, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	setsockopt(edge, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	fcntl(device, F_SETFL, O_NONBLOCK);
+	fcntl(edge, F_SETFL, O_NONBLOCK);
+	*p = (struct pair){.used = true, .device = device, .edge = edge};
+	p->up = (struct direction){.from = device, .to = edge, .tail = &p->up.head};
+	p->down = (struct direction){.from = edge, .to = device, .tail = &p->down.head};
+}
+
+/* Takes what has come; false where the socket is broken. */
+static bool take(const struct link_emulator *e, struct direction *d, uint64_t now)
+{
+	struct chunk *c = malloc(sizeof(*c) + READ_SIZE);
+	ssize_t n = recv(d->from, c->bytes, READ_SIZE, 0);
+
+	if (n <= 0) {
+		free(c);
+		d->ended |= !n;
+		return !n || errno == EAGAIN;
+	}
+	if (d->depart_us < now)
+		d->depart_us = now;
+	if (e->o.bytes_per_s)
+		d->depart_us += (uint64_t)n * 1000000 / e->o.bytes_per_s;
+	*c = (struct chunk){.release_us = d->depart_us + e->o.delay_us, .n = (size_t)n};
+	*d->tail = c;
+	d->tail = &c->next;
+	d->queued += (size_t)n;
+	d->n_bytes += (uint64_t)n;
+	return true;
+}
+
+/* Passes on what is due. */
+static bool give(struct direction *d, uint64_t now)
+{
+	while (d->head && d->head->release_us <= now) {
+		struct chunk *c = d->head;
+		ssize_t n = send(d->to, c->bytes + c->at, c->n - c->at, MSG_NOSIGNAL);
+
+		if (n < 0)
+			return errno == EAGAIN;
+		c->at += (size_t)n;
+		d->queued -= (size_t)n;
+		if (c->at < c->n)
+			return true;
+		d->head = c->next;
+		if (!d->head)
+			d->tail = &d->head;
+		free(c);
+	}
+	if (d->ended && !d->head && !d->shut) {
+		shutdown(d->to, SHUT_WR);
+		d->shut = true;
+	}
+	return true;
+}
+
+static bool move(struct link_emulator *e, struct direction *d, short revents, uint64_t now)
+{
+	if (revents & (POLLIN | POLLHUP | POLLERR) && !d->ended && !take(e, d, now))
+		return false;
+	return give(d, now);
+}
+
+static void serve_pair(struct link_emulator *e, struct pair *p, const struct pollfd *fds,
+		       uint64_t now)
+{
+	if (!move(e, &p->up, fds[0].revents, now) || !move(e, &p->down, fds[1].revents, now) ||
+	    (p->up.shut && p->down.shut)) {
+		close_pair(p, !(p->up.shut && p->down.shut));
+		return;
+	}
+	if (e->o.reset_after && p->up.n_bytes >= e->o.reset_after)
+		close_pair(p, true);
+	else if ((e->o.stall_after && p->up.n_bytes >= e->o.stall_after) ||
+		 (e->o.stall_after_down && p->down.n_bytes >= e->o.stall_after_down))
+		p->stalled = true;
+}
+
+static void want(const struct link_emulator *e, const struct pair *p, struct pollfd *fds,
+		 uint64_t *next)
+{
+	const struct direction *d[2] = {&p->up, &p->down};
+
+	fds[0] = (struct pollfd){.fd = p->device};
+	fds[1] = (struct pollfd){.fd = p->edge};
+	for (int i = 0; i < 2; i++) {
+		if (!d[i]->ended && d[i]->queued < e->o.queue_bytes)
+			fds[i].events |= POLLIN;
+		if (!d[i]->head)
+			continue;
+		if (d[i]->head->release_us < *next)
+			*next = d[i]->head->release_us;
+		if (d[i]->head->at) /* the receiver is full */
+			fds[!i].events |= POLLOUT;
+	}
+}
+
+static void turn(struct link_emulator *e)
+{
+	bool cut = atomic_exchange(&e->cut, false);
+	struct pollfd fds[2 + 2 * MAX_PAIRS];
+	struct pair *of[MAX_PAIRS];
+	uint64_t now = ferry_now_us(), next = UINT64_MAX, left;
+	struct timespec ts;
+	unsigned n = 0;
+
+	fds[0] = (struct pollfd){.fd = e->listen_fd, .events = POLLIN};
+	fds[1] = (struct pollfd){.fd = e->wake_fd, .events = POLLIN};
+	for (struct pair *p = e->pairs; p < e->pairs + MAX_PAIRS; p++) {
+		if (p->used && cut)
+			close_pair(p, true);
+		if (!p->used || p->stalled || atomic_load(&e->freeze))
+			continue;
+		of[n] = p;
+		want(e, p, fds + 2 + 2 * n++, &next);
+	}
+	left = next > now ? next - now : 0;
+	ts = (struct timespec){(time_t)(left / 1000000), (long)(left % 1000000 * 1000)};
+	ppoll(fds, 2 + 2 * n, next == UINT64_MAX ? NULL : &ts, NULL);
+	now = ferry_now_us();
+	for (unsigned i = 0; i < n; i++)
+		serve_pair(e, of[i], fds + 2 + 2 * i, now);
+	if (fds[0].revents)
+		accept_one(e);
+	if (fds[1].revents)
+		eventfd_read(e->wake_fd, &(eventfd_t){0});
+}
+
+static void *run(void *data)
+{
+	struct link_emulator *e = data;
+
+	prctl(PR_SET_TIMERSLACK, 1000); /* ns: the default of 50 us would be part of the delay */
+	while (!atomic_load(&e->stop))
+		turn(e);
+	return NULL;
+}
+
+struct link_emulator *link_emulator_new(const struct link_emulator_options *o)
+{
+	struct link_emulator *e = calloc(1, sizeof(*e));
+	struct sockaddr_in at = {.sin_family = AF_INET};
+	socklen_t n = sizeof(at);
+	int small = 4096;
+
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	e->o = *o;
+	if (!e->o.queue_bytes)
+		e->o.queue_bytes = MAX_QUEUED;
+	e->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	e->wake_fd = eventfd(0, EFD_CLOEXEC);
+	if (o->queue_bytes) /* else the kernel would queue more than the link */
+		setsockopt(e->listen_fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	if (bind(e->listen_fd, (struct sockaddr *)&at, n) || listen(e->listen_fd, 64) ||
+	    getsockname(e->listen_fd, (struct sockaddr *)&at, &n) ||
+	    pthread_create(&e->thread, NULL, run, e)) {
+		perror("link emulator");
+		free(e);
+		return NULL;
+	}
+	e->port = ntohs(at.sin_port);
+	return e;
+}
+
+static void wake(struct link_emulator *e)
+{
+	eventfd_write(e->wake_fd, 1);
+}
+
+void link_emulator_free(struct link_emulator *e)
+{
+	if (!e)
+		return;
+	atomic_store(&e->stop, true);
+	wake(e);
+	pthread_join(e->thread, NULL);
+	for (struct pair *p = e->pairs; p < e->pairs + MAX_PAIRS; p++)
+		if (p->used)
+			close_pair(p, true);
+	close(e->listen_fd);
+	close(e->wake_fd);
+	free(e);
+}
+
+uint16_t link_emulator_port(const struct link_emulator *e)
+{
+	return e->port;
+}
+
+void link_emulator_freeze(struct link_emulator *e)
+{
+	atomic_store(&e->freeze, true);
+	wake(e);
+}
+
+void link_emulator_cut(struct link_emulator *e)
+{
+	atomic_store(&e->cut, true);
+	wake(e);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The edge role: holds a model, serves a range of its layers to any number of devices.
+ *
+ * One loop, one thread, one forward pass at a time, on a pool of compute threads. Sessions take
+ * turns, one WORK each; between the layers of a pass the loop turns, so that connections are
+ * accepted and pings are answered whatever is being computed.
+ */
+#ifndef FERRY_NODE_EDGE_H
+#define FERRY_NODE_EDGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "ferry/error.h"
+#include "model/model.h"
+#include "wire/link.h"
+
+struct ferry_edge;
+
+/* Zero stands for the default in brackets. */
+struct ferry_edge_options {
+	const char *listen;		 /* HOST:PORT; port 0: the system chooses */
+	uint32_t layer_begin, layer_end; /* served [all] */
+	uint32_t n_threads;		 /* [the CPUs of this process] */
+	uint32_t max_connections;	 /* [64] */
+	uint32_t max_sessions;		 /* of all connections together [16] */
+	uint32_t max_context;		 /* positions of a session [the model's own] */
+	uint32_t max_batch;		 /* tokens of a WORK [64] */
+	uint32_t max_frame;	  /* bytes of a frame's body [8 MiB, or what a row of logits and
+					  * a batch of hidden states need] */
+	uint64_t kv_budget_bytes; /* for all KV caches [half of the memory that is free] */
+	struct ferry_link_times times; /* [5 s each; idle 10 min] */
+	bool insecure;		       /* listen off loopback although nothing is encrypted */
+	bool single_shot;	       /* as on kernels without multishot operations */
+	const struct ferry_log *log;   /* may be NULL; must outlive the edge */
+};
+
+/**
+ * ferry_edge_new - check the options, make the pool, listen.
+ * @model: must outlive the edge
+ *
+ * Return: 0; -EINVAL; -EPERM for an address off loopback; -EADDRINUSE, -EACCES and others where
+ * the address is not to be had; -ENOSYS without io_uring; -ENOMEM.
+ */
+int ferry_edge_new(const struct ferry_model *model, const struct ferry_edge_options *o,
+		   struct ferry_edge **out, struct ferry_error *err);
+void ferry_edge_free(struct ferry_edge *e);
+
+/* Where it listens: "127.0.0.1:7070". */
+const char *ferry_edge_address(const struct ferry_edge *e);
+uint16_t ferry_edge_port(const struct ferry_edge *e);
+
+/* Serves until ferry_edge_stop(); tells the devices. Return: 0, or where io_uring fails. */
+int ferry_edge_run(struct ferry_edge *e, struct ferry_error *err);
+
+/* Ends ferry_edge_run(), between two layers if need be. Any thread, any signal handler. */
+void ferry_edge_stop(struct ferry_edge *e);
+
+struct ferry_edge_stats {
+	uint64_t n_accepted; /* connections, ever */
+	uint64_t n_rejected; /* that never got through the handshake */
+	uint64_t n_works;    /* done */
+	uint64_t n_tokens;   /* in them */
+	uint64_t compute_us;
+	uint32_t n_connections, n_sessions; /* now */
+	uint64_t kv_bytes;		    /* now */
+};
+
+/* From the thread that runs the edge, or while nobody does. */
+void ferry_edge_get_stats(const struct ferry_edge *e, struct ferry_edge_stats *stats);
+
+#endif

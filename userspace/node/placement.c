@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+#include "node/placement.h"
+
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "engine/forward.h"
+#include "node/probe.h"
+#include "node/profile.h"
+#include "plan/split_cost.h"
+
+enum {
+	DEFAULT_PROMPT = 64,
+	DEFAULT_NEW = 128,
+	PROFILE_TOKENS = 16, /* of the chunk that is measured on both sides */
+	WORK_OVERHEAD = 56,  /* bytes of a WORK, and of its RESULT, beside the data */
+	RESULT_OVERHEAD = 40,
+};
+
+static int profile_device(const struct ferry_model *model, struct ferry_pool *pool,
+			  struct ferry_profile *out, struct ferry_error *err)
+{
+	struct ferry_forward *forward;
+	int ret = ferry_forward_new(model, pool, PROFILE_TOKENS, FERRY_PATH_DEFAULT, &forward, err);
+
+	if (ret)
+		return ret;
+	ret = ferry_profile_measure(model, forward, 0, model->hp.n_layers, PROFILE_TOKENS, NULL,
+				    NULL, out, err);
+	ferry_forward_free(forward);
+	return ret;
+}
+
+static int profile_edge(const struct ferry_model *model, struct ferry_uplink *uplink,
+			struct ferry_profile *out, struct ferry_error *err)
+{
+	struct ferry_wire_profiled p;
+	int ret;
+
+	out->layers = calloc(model->hp.n_layers, sizeof(*out->layers));
+	if (!out->layers)
+		return ferry_fail_memory(err, "the edge's profile",
+					 model->hp.n_layers * sizeof(*out->layers));
+	ret = ferry_uplink_profile(uplink, PROFILE_TOKENS, &p, err);
+	if (ret)
+		return ret;
+	out->embed_us = p.embed_ns / 1e3;
+	out->head_us = p.head_ns / 1e3;
+	for (uint32_t i = 0; i < p.n_layers; i++) {
+		struct ferry_wire_layer_time t = ferry_wire_layer_time(p.layers, i);
+
+		out->layers[p.layer_begin + i] =
+			(struct ferry_layer_cost){t.decode_ns / 1e3, t.prefill_ns / 1e3};
+	}
+	return 0;
+}
+
+static struct ferry_node_cost node_cost(const struct ferry_profile *p)
+{
+	return (struct ferry_node_cost){p->layers, p->embed_us, p->head_us};
+}
+
+int ferry_placement_choose(const struct ferry_model *model, struct ferry_pool *pool,
+			   struct ferry_uplink *uplink, const struct ferry_placement_hints *hints,
+			   struct ferry_placement *out, struct ferry_error *err)
+{
+	const struct ferry_wire_welcome *w = ferry_uplink_welcome(uplink);
+	struct ferry_profile device = {0}, edge = {0};
+	struct ferry_split_problem p = {
+		.n_layers = model->hp.n_layers,
+		.edge_begin = w->layer_begin,
+		.edge_end = w->layer_end,
+		.edge_embeds = w->parts & FERRY_PART_EMBEDDING,
+		.edge_heads = w->parts & FERRY_PART_HEAD,
+		.hidden_bytes = (uint32_t)ferry_wire_row_bytes(hints->encoding, model->hp.n_embd),
+		.up_overhead_bytes = WORK_OVERHEAD,
+		.down_overhead_bytes = RESULT_OVERHEAD,
+		.chunk_tokens = hints->chunk_tokens,
+		.n_prompt = hints->n_prompt ? hints->n_prompt : DEFAULT_PROMPT,
+		.n_new = hints->n_new ? hints->n_new : DEFAULT_NEW,
+		.tolerance = 0.02,
+	};
+	size_t chosen;
+	int ret;
+
+	*out = (struct ferry_placement){.local = true};
+	ret = ferry_probe_link(uplink, &p.link, err);
+	if (!ret)
+		ret = profile_edge(model, uplink, &edge, err);
+	if (!ret)
+		ret = profile_device(model, pool, &device, err);
+	if (ret)
+		goto out;
+	p.device = node_cost(&device);
+	p.edge = node_cost(&edge);
+	chosen = ferry_split_choose(&p);
+	ferry_split_explain(&p, chosen, out->text, sizeof(out->text));
+	out->local = chosen == 0;
+	out->split = ferry_split_predict(&p, chosen).k;
+out:
+	ferry_profile_free(&device);
+	ferry_profile_free(&edge);
+	return ret;
+}

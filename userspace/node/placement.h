@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where the layers should run, found out by measuring: this machine, the edge, and the link.
+ */
+#ifndef FERRY_NODE_PLACEMENT_H
+#define FERRY_NODE_PLACEMENT_H
+
+#include <stdint.h>
+
+#include "compute/pool.h"
+#include "ferry/error.h"
+#include "model/model.h"
+#include "node/uplink.h"
+
+enum { FERRY_PLACEMENT_TEXT = 2048 };
+
+struct ferry_placement_hints {
+	uint32_t n_prompt; /* tokens; 0: 64 */
+	uint32_t n_new;	   /* 0: 128 */
+	uint32_t chunk_tokens;
+	uint8_t encoding; /* of hidden states */
+};
+
+struct ferry_placement {
+	bool local;			 /* no edge at all */
+	uint32_t split;			 /* layers that run here */
+	char text[FERRY_PLACEMENT_TEXT]; /* the table and the reason, lines ending with a newline */
+};
+
+/* Measures and chooses (ferry_split_choose()). Return: 0, -ENOMEM, or the codes of the link. */
+int ferry_placement_choose(const struct ferry_model *model, struct ferry_pool *pool,
+			   struct ferry_uplink *uplink, const struct ferry_placement_hints *hints,
+			   struct ferry_placement *out, struct ferry_error *err);
+
+#endif

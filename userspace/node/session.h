@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A conversation with a model, wherever its layers run. It owns the token history, so any edge can
+ * be lost without losing what was said.
+ *
+ * The history may be longer than what the layers have seen: the last token waits until its
+ * successor is asked for. One thread at a time, except for ferry_node_session_cancel().
+ */
+#ifndef FERRY_NODE_SESSION_H
+#define FERRY_NODE_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "compute/pool.h"
+#include "engine/kv_cache.h"
+#include "engine/sampler.h"
+#include "ferry/error.h"
+#include "model/model.h"
+#include "wire/message.h"
+
+struct ferry_node_session;
+
+enum {
+	FERRY_NODE_SPLIT_NONE = -1, /* everything here, even with an edge */
+	FERRY_NODE_SPLIT_AUTO =
+		-2, /* measure and choose; everything here if the edge is not there */
+};
+
+struct ferry_node_session_options {
+	uint32_t n_ctx; /* positions; 0: the model's own, 4096 at most */
+	enum ferry_kv_type kv;
+	uint32_t chunk_tokens; /* of a prompt, at once; 0: 64 */
+
+	const char *edge; /* HOST:PORT, [V6]:PORT; NULL: everything here, the rest does not count */
+	int32_t split;	  /* layers [0, split) run here, or one of the above */
+	uint32_t
+		split_end; /* the edge runs [split, split_end), the rest runs here; 0: all others */
+	bool head_here;	   /* logits and tokens never leave this machine */
+	enum ferry_wire_encoding encoding; /* of hidden states; F32 is exact */
+	uint32_t deadline_ms;		   /* for every wait on the edge; 0: 5000 */
+	bool insecure;
+	uint32_t n_prompt_hint, n_new_hint; /* tokens, for AUTO; 0: 64 and 128 */
+};
+
+/**
+ * ferry_node_session_open - caches here, and a session on the edge.
+ * @model, @pool: must outlive the session; @pool may be NULL
+ *
+ * Return: 0; -EINVAL; -ENOMEM; -EPERM for an edge off loopback; the codes of
+ * ferry_uplink_connect() and ferry_device_new().
+ */
+int ferry_node_session_open(const struct ferry_model *model, struct ferry_pool *pool,
+			    const struct ferry_node_session_options *o,
+			    struct ferry_node_session **out, struct ferry_error *err);
+void ferry_node_session_close(struct ferry_node_session *s);
+
+/*
+ * Add tokens to the history and run all but the last of it through the layers. On failure the
+ * tokens stay in the history and run with the next call. -ENOSPC where they do not fit the
+ * context (nothing is added then), -EINVAL for ids outside the vocabulary.
+ */
+int ferry_node_session_append(struct ferry_node_session *s, const int32_t *ids, size_t n,
+			      struct ferry_error *err);
+
+/**
+ * ferry_node_session_next - choose the next token and add it to the history.
+ * @sampling: or NULL for greedy
+ *
+ * Return: 0; -ENODATA while the history is empty; -ENOSPC at the end of the context; -EINVAL for
+ * sampling parameters; -ECANCELED; -EBADMSG where a result is not finite; the codes of a lost edge.
+ */
+int ferry_node_session_next(struct ferry_node_session *s, const struct ferry_sampling *sampling,
+			    int32_t *id, struct ferry_error *err);
+
+/**
+ * ferry_node_session_logits - append tokens and get their logits.
+ * @all: logits receives [n][n_vocab], a row after each token; else [1][n_vocab], after the last
+ *
+ * Where @all is set, everything before the @n tokens is run first. Return: as _append().
+ */
+int ferry_node_session_logits(struct ferry_node_session *s, const int32_t *ids, size_t n, bool all,
+			      float *logits, struct ferry_error *err);
+
+/* Forget tokens from position @n on; -EINVAL beyond the history. */
+int ferry_node_session_truncate(struct ferry_node_session *s, size_t n, struct ferry_error *err);
+
+/* The history; valid until the next call that changes it. */
+const int32_t *ferry_node_session_history(const struct ferry_node_session *s, size_t *n);
+uint32_t ferry_node_session_n_ctx(const struct ferry_node_session *s);
+
+/* Makes the running or next call return -ECANCELED, once. Any thread, any signal handler. */
+void ferry_node_session_cancel(struct ferry_node_session *s);
+
+struct ferry_node_session_stats {
+	uint64_t n_tokens;	   /* in the history */
+	bool local;		   /* no edge takes part */
+	uint32_t split, split_end; /* layers [split, split_end) run on the edge */
+	uint64_t local_us;	   /* computing here */
+	uint64_t edge_us;	   /* computing there, as it reports */
+	uint64_t queue_us;	   /* waiting there, before that */
+	uint64_t wait_us; /* waiting here for answers, all of the above and the link included */
+	uint64_t bytes_sent, bytes_received; /* framing included */
+	uint64_t rtt_us;		     /* of the link, smoothed; 0 without an edge */
+};
+void ferry_node_session_get_stats(const struct ferry_node_session *s,
+				  struct ferry_node_session_stats *stats);
+
+/* Why AUTO chose what it did, in lines; empty for a fixed split. */
+const char *ferry_node_session_explanation(const struct ferry_node_session *s);
+
+#endif
