@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""`ferry edge` and `ferry run --edge`, as two processes on loopback."""
+import json
+import pathlib
+import socket
+import tempfile
+import time
+
+from rig import Edge, Tap, expect, ferry, make_model, one_sentence
+
+TOKENS = ",".join(str(i) for i in range(1, 24))
+
+
+def main():
+    tap = Tap()
+    with tempfile.TemporaryDirectory() as tmp:
+        tmp = pathlib.Path(tmp)
+        model = make_model(tmp / "m.gguf", "--arch", "llama", "--type", "Q8_0")
+        other = make_model(tmp / "other.gguf", "--arch", "llama", "--type", "Q8_0", "--seed", 99)
+        n_layers = json.loads(ferry("info", "-m", model, "--json").text())["n_layers"]
+        out = tmp / "logits"
+        ferry("logits", "-m", model, "--tokens", TOKENS, "-o", out)
+        alone = out.read_bytes()
+        greedy = ["run", "-m", model, "-p", "The ferry", "-n", 16, "--greedy", "--ids"]
+        sampled = ["run", "-m", model, "-p", "The ferry", "-n", 16, "--seed", 3, "--ids", "--temp", 1.2,
+                   "--repeat-penalty", 1.3]
+        text, dice = ferry(*greedy).out, ferry(*sampled).out
+
+        with Edge(model) as edge:
+            for k in range(n_layers + 1):
+                problems = []
+                for threads in (1, 2):
+                    for batch in (1, 7, 64):
+                        r = ferry("logits", "-m", model, "--tokens", TOKENS, "-o", out, "--edge", edge.address,
+                                  "--split", k, "-t", threads, "--batch", batch)
+                        problems += expect((r.status == 0, r.err),
+                                           (out.read_bytes() == alone, f"{threads} threads, batches of {batch}: other bits"))
+                tap.check(f"logits with {k} layers here are those of one node, bit for bit", problems)
+                a = ferry(*greedy, "--edge", edge.address, "--split", k)
+                b = ferry(*sampled, "--edge", edge.address, "--split", k)
+                tap.check(f"tokens with {k} layers here are those of one node", expect(
+                    (a.status == 0 and a.out == text, a.err + str(a.out)), (b.status == 0 and b.out == dice, b.err)))
+            r = ferry(*greedy, "--edge", edge.address, "--split", "none")
+            tap.check("--split none", expect((r.out == text, r.err)))
+            r = ferry(*greedy, "--edge", edge.address, "--explain")
+            tap.check("--split auto explains itself and gives the same tokens", expect(
+                (r.out == text, r.err), ("local" in r.err and "remote" in r.err, r.err)))
+            tap.check("--split beyond the model", one_sentence(
+                ferry(*greedy, "--edge", edge.address, "--split", n_layers + 1), "layers"))
+            tap.check("another model", one_sentence(ferry("run", "-m", other, "-p", "x", "--edge", edge.address,
+                                                          "--split", 1), edge.address, "model"))
+            r = ferry(*greedy, "--edge", edge.address, "--split", 1, "--stats")
+            tap.check("--stats says where the layers ran", expect((r.status == 0, r.err), ("edge" in r.err, r.err)))
+            started = time.monotonic()
+            status = edge.stop()
+            tap.check("SIGTERM ends the edge", expect((status == 0, status), (time.monotonic() - started < 5, "slowly")))
+        started = time.monotonic()
+        r = ferry(*greedy, "--edge", edge.address, "--split", 1)
+        tap.check("nobody listens", one_sentence(r, edge.address) + expect((r.status == 1, r.status)))
+
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            address = "127.0.0.1:%d" % silent.getsockname()[1]
+            started = time.monotonic()
+            r = ferry(*greedy, "--edge", address, "--split", 1, "--deadline", 700)
+            tap.check("an edge that never answers", one_sentence(r, address) + expect(
+                (time.monotonic() - started < 30, "took too long")))
+        for address, word in (("127.0.0.1", "port"), ("127.0.0.1:0", "127.0.0.1:0"), ("127.0.0.1:99999", "99999"),
+                              (":7", ":7"), ("[::1:7", "[::1:7")):
+            tap.check(f"address {address}", one_sentence(ferry(*greedy, "--edge", address, "--split", 1), word))
+        r = ferry(*greedy, "--edge", "192.0.2.1:7070", "--split", 1)
+        tap.check("an edge off loopback needs --insecure", one_sentence(r, "192.0.2.1", "--insecure"))
+        r = ferry("edge", "-m", model, "--listen", "0.0.0.0:0")
+        tap.check("listening off loopback needs --insecure", one_sentence(r, "0.0.0.0", "--insecure"))
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            r = ferry("edge", "-m", model, "--listen", "127.0.0.1:%d" % taken.getsockname()[1])
+            tap.check("a port that is taken", one_sentence(r, "127.0.0.1"))
+        with Edge(model, "--layers", f"1:{n_layers}") as edge:
+            r = ferry(*greedy, "--edge", edge.address, "--split", 1)
+            tap.check("an edge with part of the layers serves them", expect((r.out == text, r.err)))
+            tap.check("and says no to others", one_sentence(ferry(*greedy, "--edge", edge.address, "--split", 0), "layer"))
+    tap.done()
+
+
+if __name__ == "__main__":
+    main()

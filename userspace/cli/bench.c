@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ferry bench: prefill and decode speed, beside the speed at which the same threads can read the
+ * same weights. The three are measured in turn, several rounds, and reported as medians, so
+ * that a machine whose speed drifts does not favour one of them.
+ */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "cli/command.h"
+#include "cli/local_engine.h"
+#include "cli/progress.h"
+
+static const char command_name[] = "ferry bench";
+
+enum {
+	BENCH_MAX_ROUNDS = 99,
+	BENCH_READ_GRAIN = 64 * 1024, /* bytes that a thread reads in one go */
+};
+
+struct bench_options {
+	const char *model;
+	uint32_t n_threads, n_prompt, n_decode, n_rounds;
+	bool json, reference;
+};
+
+struct bench_result {
+	double load_s;
+	double prefill_tok_s[BENCH_MAX_ROUNDS], decode_tok_s[BENCH_MAX_ROUNDS],
+		read_gb_s[BENCH_MAX_ROUNDS];
+};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct bench_options *o = state->input;
+
+	switch (key) {
+	case 'm':
+		o->model = arg;
+		return 0;
+	case 't':
+		o->n_threads =
+			(uint32_t)ferry_cli_number(state, "-t", arg, 1, FERRY_POOL_MAX_THREADS);
+		return 0;
+	case 'p':
+		o->n_prompt = (uint32_t)ferry_cli_number(state, "-p", arg, 1, 1 << 20);
+		return 0;
+	case 'n':
+		o->n_decode = (uint32_t)ferry_cli_number(state, "-n", arg, 1, 1 << 20);
+		return 0;
+	case 'r':
+		o->n_rounds = (uint32_t)ferry_cli_number(state, "-r", arg, 1, BENCH_MAX_ROUNDS);
+		return 0;
+	case 'R':
+		o->reference = true;
+		return 0;
+	case 'j':
+		o->json = true;
+		return 0;
+	case ARGP_KEY_END:
+		if (!o->model)
+			argp_error(state, "-m MODEL is missing");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option option_table[] = {
+	{"model", 'm', "FILE", 0, "the GGUF file", 0},
+	{"threads", 't', "N", 0, "threads (default: the CPUs of this process)", 0},
+	{"prompt", 'p', "N", 0, "tokens of the prefill (default 128)", 0},
+	{"decode", 'n', "N", 0, "tokens to decode behind it (default 32)", 0},
+	{"rounds", 'r', "N", 0, "rounds, of which the medians are reported (default 3)", 0},
+	{"reference", 'R', NULL, 0, "measure the oracle path", 0},
+	{"json", 'j', NULL, 0, "print one JSON object", 0},
+	{0},
+};
+
+/* Bytes of weights that one decoded token needs: of the experts those that are used, of the
+ * embedding one row, which is not worth counting. */
+static double bytes_per_token(const struct ferry_model *m)
+{
+	const struct ferry_hparams *hp = &m->hp;
+	double bytes = (double)m->output->n_bytes;
+
+	for (uint64_t i = 0; i < m->gguf->n_tensors; i++) {
+		const struct ferry_tensor *t = &m->gguf->tensors[i];
+
+		if (strncmp(t->name, "blk.", 4))
+			continue;
+		bytes += t->n_dims == 3 ? (double)t->n_bytes * hp->n_experts_used / hp->n_experts
+					: (double)t->n_bytes;
+	}
+	return bytes;
+}
+
+struct read_job {
+	const struct ferry_gguf *g;
+	uint64_t sums[FERRY_POOL_MAX_THREADS];
+	uint64_t bytes; /* written by thread 0 */
+};
+
+/* Eight independent chains of 32-byte loads: enough to keep a core's line buffers busy. */
+static uint64_t read_bytes(const uint8_t *p, size_t n)
+{
+	typedef uint64_t lane __attribute__((vector_size(32), aligned(1)));
+	lane acc[8] = {{0}};
+	uint64_t sum = 0;
+	size_t i = 0;
+
+	for (; i + sizeof(acc) <= n; i += sizeof(acc))
+		for (int k = 0; k < 8; k++)
+			acc[k] ^= *(const lane *)(p + i + (size_t)k * sizeof(lane));
+	for (int k = 0; k < 8; k++)
+		for (int l = 0; l < 4; l++)
+			sum ^= acc[k][l];
+	for (; i < n; i++)
+		sum ^= p[i];
+	return sum;
+}
+
+static void read_share(void *data, uint32_t thread, uint32_t n_threads)
+{
+	struct read_job *job = data;
+	uint64_t sum = 0, bytes = 0;
+
+	for (uint64_t i = 0; i < job->g->n_tensors; i++) {
+		const struct ferry_tensor *t = &job->g->tensors[i];
+		size_t begin, end;
+
+		ferry_pool_share(t->n_bytes, BENCH_READ_GRAIN, thread, n_threads, &begin, &end);
+		sum ^= read_bytes(t->data + begin, end - begin);
+		bytes += t->n_bytes;
+	}
+	job->sums[thread] = sum;
+	if (!thread)
+		job->bytes = bytes;
+}
+
+/* Repeated until it took long enough to measure: small models fit caches and read in microseconds. */
+static double measure_read(struct ferry_local_engine *e)
+{
+	struct read_job job = {.g = e->model->gguf};
+	uint64_t start = ferry_now_ns(), now;
+	unsigned n = 0;
+
+	do {
+		ferry_pool_run(e->pool, read_share, &job);
+		n++;
+		now = ferry_now_ns();
+	} while (now - start < 50000000u);
+	return (double)job.bytes * n / (double)(now - start);
+}
+
+static int measure_round(struct ferry_local_engine *e, const struct bench_options *o,
+			 struct bench_result *r, uint32_t round, struct ferry_error *err)
+{
+	uint32_t n_vocab = e->model->hp.n_vocab;
+	uint32_t batch = e->max_tokens;
+	int32_t ids[512];
+	uint64_t start;
+	int ret;
+
+	ferry_kv_cache_truncate(e->kv, 0);
+	start = ferry_now_ns();
+	for (uint32_t at = 0; at < o->n_prompt; at += batch) {
+		uint32_t n = o->n_prompt - at < batch ? o->n_prompt - at : batch;
+
+		for (uint32_t i = 0; i < n; i++)
+			ids[i] = (int32_t)((at + i) * 7919u % n_vocab);
+		ret = ferry_local_engine_pass(e, ids, n, at + n == o->n_prompt, err);
+		if (ret)
+			return ret;
+	}
+	r->prefill_tok_s[round] = o->n_prompt / ((double)(ferry_now_ns() - start) / 1e9);
+	start = ferry_now_ns();
+	for (uint32_t i = 0; i < o->n_decode; i++) {
+		ids[0] = (int32_t)((o->n_prompt + i) * 7919u % n_vocab);
+		ret = ferry_local_engine_pass(e, ids, 1, 1, err);
+		if (ret)
+			return ret;
+	}
+	r->decode_tok_s[round] = o->n_decode / ((double)(ferry_now_ns() - start) / 1e9);
+	r->read_gb_s[round] = measure_read(e);
+	return 0;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double median(double *values, uint32_t n)
+{
+	qsort(values, n, sizeof(*values), compare_doubles);
+	return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+static void print_result(const struct bench_options *o, struct ferry_local_engine *e,
+			 struct bench_result *r)
+{
+	uint32_t n = o->n_rounds;
+	double prefill = median(r->prefill_tok_s, n), decode = median(r->decode_tok_s, n);
+	double read = median(r->read_gb_s, n), bytes = bytes_per_token(e->model);
+	struct rusage usage;
+	int threads = (int)ferry_pool_n_threads(e->pool);
+
+	getrusage(RUSAGE_SELF, &usage);
+	if (o->json) {
+		json_t *root = json_pack(
+			"{s:s, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I}",
+			"model", e->model->name, "n_threads", threads, "n_prompt", (int)o->n_prompt,
+			"n_decode", (int)o->n_decode, "rounds", (int)n, "prefill_tok_s", prefill,
+			"decode_tok_s", decode, "read_gb_s", read, "decode_gb_s",
+			decode * bytes / 1e9, "decode_of_read", decode * bytes / 1e9 / read,
+			"load_s", r->load_s, "bytes_per_token", (json_int_t)bytes, "peak_rss_bytes",
+			(json_int_t)usage.ru_maxrss * 1024);
+
+		json_dumpf(root, stdout, JSON_INDENT(2));
+		putchar('\n');
+		json_decref(root);
+		return;
+	}
+	printf("%s, %d threads, medians of %u rounds\n", e->model->name, threads, n);
+	printf("  load     %8.3f s\n", r->load_s);
+	printf("  prefill  %8.1f tok/s  (%u tokens; %.1f to %.1f)\n", prefill, o->n_prompt,
+	       r->prefill_tok_s[0], r->prefill_tok_s[n - 1]);
+	printf("  decode   %8.1f tok/s  (%u tokens; %.1f to %.1f), %.2f GB/s of weights\n", decode,
+	       o->n_decode, r->decode_tok_s[0], r->decode_tok_s[n - 1], decode * bytes / 1e9);
+	printf("  reading  %8.2f GB/s   of the same weights; decode reaches %.0f %% of it\n", read,
+	       decode * bytes / 1e9 / read * 100);
+	printf("  memory   %8.1f MB     at most\n", (double)usage.ru_maxrss / 1024);
+}
+
+int ferry_cli_bench(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = option_table,
+		.parser = parse_option,
+		.doc = "Prefill and decode speed, and the streaming read of the same weights by the same "
+		       "threads, measured in turn.",
+		.args_doc = "-m FILE",
+	};
+	struct bench_options o = {.n_prompt = 128, .n_decode = 32, .n_rounds = 3};
+	struct ferry_local_engine e = {0};
+	struct ferry_progress progress;
+	struct ferry_error err = {0};
+	struct bench_result r;
+	uint64_t start;
+	int ret;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	start = ferry_now_ns();
+	ret = ferry_local_engine_open(&e, o.model, o.n_threads, o.n_prompt + o.n_decode,
+				      o.n_prompt < 512 ? o.n_prompt : 512, o.reference, &err);
+	if (ret)
+		return ferry_cli_fail(command_name, &err);
+	r.load_s = (double)(ferry_now_ns() - start) / 1e9;
+	progress = ferry_progress_start("bench", o.n_rounds);
+	for (uint32_t i = 0; i < o.n_rounds && !ret; i++) {
+		ret = measure_round(&e, &o, &r, i, &err);
+		ferry_progress_at(&progress, i + 1);
+	}
+	ferry_progress_end(&progress);
+	if (!ret)
+		print_result(&o, &e, &r);
+	ferry_local_engine_close(&e);
+	if (ret)
+		return ferry_cli_fail(command_name, &err);
+	return ferry_cli_flush(command_name) ? CLI_OK : CLI_FAILED;
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+#include "cli/command.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int ferry_cli_fail(const char *command, const struct ferry_error *err)
+{
+	fprintf(stderr, "%s: %s\n", command, err->text);
+	return err->kind == FERRY_ERROR_CALLER ? CLI_USAGE : CLI_FAILED;
+}
+
+uint64_t ferry_cli_number(struct argp_state *state, const char *option, const char *arg,
+			  uint64_t min, uint64_t max)
+{
+	char *end = NULL;
+	uint64_t n;
+
+	errno = 0;
+	n = strtoull(arg, &end, 10);
+	/* strtoull() takes "-1" for 2^64 - 1 and skips blanks: only digits are numbers here. */
+	if (arg[0] < '0' || arg[0] > '9' || *end || errno || n < min || n > max)
+		argp_error(state, "%s takes a whole number from %llu to %llu, not '%s'", option,
+			   (unsigned long long)min, (unsigned long long)max, arg);
+	return n;
+}
+
+float ferry_cli_real(struct argp_state *state, const char *option, const char *arg, double min,
+		     double max)
+{
+	char *end = NULL;
+	double x = strtod(arg, &end);
+
+	if (end == arg || *end || !isfinite(x) || x < min || x > max)
+		argp_error(state, "%s takes a number from %g to %g, not '%s'", option, min, max,
+			   arg);
+	return (float)x;
+}
+
+bool ferry_cli_flush(const char *command)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return true;
+	fprintf(stderr, "%s: cannot write to standard output: %s\n", command, strerror(errno));
+	return false;
+}

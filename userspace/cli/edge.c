@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ferry edge: serve the layers of a model until SIGTERM.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "compute/pool.h"
+#include "model/model.h"
+#include "node/edge.h"
+
+static const char command_name[] = "ferry edge";
+
+struct edge_options {
+	const char *model;
+	bool quiet, verbose;
+	struct ferry_edge_options edge;
+};
+
+enum {
+	OPTION_LISTEN = 0x100,
+	OPTION_LAYERS,
+	OPTION_MAX_SESSIONS,
+	OPTION_MAX_CONNECTIONS,
+	OPTION_KV_MEMORY,
+	OPTION_INSECURE,
+};
+
+static void parse_layers(struct argp_state *state, struct edge_options *o, const char *arg)
+{
+	unsigned begin, end;
+	char tail;
+
+	if (sscanf(arg, "%5u:%5u%c", &begin, &end, &tail) != 2 || begin >= end)
+		argp_error(state, "--layers takes A:B with A < B, not '%s'", arg);
+	o->edge.layer_begin = begin;
+	o->edge.layer_end = end;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct edge_options *o = state->input;
+
+	switch (key) {
+	case 'm':
+		o->model = arg;
+		return 0;
+	case 't':
+		o->edge.n_threads =
+			(uint32_t)ferry_cli_number(state, "-t", arg, 1, FERRY_POOL_MAX_THREADS);
+		return 0;
+	case 'c':
+		o->edge.max_context = (uint32_t)ferry_cli_number(state, "-c", arg, 1, 1 << 20);
+		return 0;
+	case OPTION_LISTEN:
+		o->edge.listen = arg;
+		return 0;
+	case OPTION_LAYERS:
+		parse_layers(state, o, arg);
+		return 0;
+	case OPTION_MAX_SESSIONS:
+		o->edge.max_sessions =
+			(uint32_t)ferry_cli_number(state, "--max-sessions", arg, 1, 1 << 16);
+		return 0;
+	case OPTION_MAX_CONNECTIONS:
+		o->edge.max_connections =
+			(uint32_t)ferry_cli_number(state, "--max-connections", arg, 1, 1 << 16);
+		return 0;
+	case OPTION_KV_MEMORY:
+		o->edge.kv_budget_bytes = ferry_cli_number(state, "--kv-memory", arg, 1, 1 << 24)
+					  << 20;
+		return 0;
+	case OPTION_INSECURE:
+		o->edge.insecure = true;
+		return 0;
+	case 'q':
+		o->quiet = true;
+		return 0;
+	case 'v':
+		o->verbose = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "'%s' is no option", arg);
+		return 0;
+	case ARGP_KEY_END:
+		if (!o->model)
+			argp_error(state, "-m MODEL is missing");
+		if (!o->edge.listen)
+			argp_error(state, "--listen HOST:PORT is missing");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option option_table[] = {
+	{"model", 'm', "FILE", 0, "the GGUF file", 0},
+	{"listen", OPTION_LISTEN, "HOST:PORT", 0, "where to listen; port 0 takes a free one", 0},
+	{"layers", OPTION_LAYERS, "A:B", 0, "serve only layers A to B-1 (default: all)", 0},
+	{"threads", 't', "N", 0, "threads (default: the CPUs of this process)", 0},
+	{"ctx", 'c', "N", 0, "positions of a session at most (default: the model's own)", 0},
+	{"max-sessions", OPTION_MAX_SESSIONS, "N", 0, "sessions at a time (default 16)", 0},
+	{"max-connections", OPTION_MAX_CONNECTIONS, "N", 0, "connections at a time (default 64)",
+	 0},
+	{"kv-memory", OPTION_KV_MEMORY, "MB", 0,
+	 "memory of all KV caches (default: half of what is free)", 0},
+	{"insecure", OPTION_INSECURE, NULL, 0,
+	 "listen off loopback although nothing is encrypted or authenticated", 0},
+	{"quiet", 'q', NULL, 0, "report errors only", 0},
+	{"verbose", 'v', NULL, 0, "report every connection and session", 0},
+	{0},
+};
+
+/* The edge that the signal handler stops. A handler gets no argument, so this must be global. */
+static struct ferry_edge *serving;
+
+static void on_stop(int sig)
+{
+	(void)sig;
+	ferry_edge_stop(serving);
+}
+
+static void write_log(void *data, enum ferry_log_level level, const char *text)
+{
+	static const char *const names[] = {"error", "warning", "info", "debug"};
+
+	(void)data;
+	fprintf(stderr, "%s: %s: %s\n", command_name, names[level], text);
+}
+
+static int serve(struct edge_options *o, const struct ferry_model *model, struct ferry_error *err)
+{
+	struct sigaction stop = {.sa_handler = on_stop};
+	struct ferry_edge_stats stats;
+	int ret = ferry_edge_new(model, &o->edge, &serving, err);
+
+	if (ret)
+		return ret;
+	sigaction(SIGTERM, &stop, NULL);
+	sigaction(SIGINT, &stop, NULL);
+	printf("listening on %s\n", ferry_edge_address(serving));
+	if (ferry_cli_flush(command_name))
+		ret = ferry_edge_run(serving, err);
+	/* A second signal may still come: the edge stays until the process ends. */
+	ferry_edge_get_stats(serving, &stats);
+	ferry_log(o->edge.log, FERRY_LOG_INFO,
+		  "served %llu tokens in %llu passes over %llu connections",
+		  (unsigned long long)stats.n_tokens, (unsigned long long)stats.n_works,
+		  (unsigned long long)stats.n_accepted);
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
+	ferry_edge_free(serving);
+	serving = NULL;
+	return ret;
+}
+
+int ferry_cli_edge(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = option_table,
+		.parser = parse_option,
+		.doc = "Serve the layers of a model to devices until SIGTERM.",
+		.args_doc = "-m FILE --listen HOST:PORT",
+	};
+	struct ferry_log log = {.level = FERRY_LOG_INFO, .write = write_log};
+	struct edge_options o = {.edge.log = &log};
+	struct ferry_model *model;
+	struct ferry_error err;
+	int ret;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	if (o.quiet)
+		log.level = FERRY_LOG_ERROR;
+	if (o.verbose)
+		log.level = FERRY_LOG_DEBUG;
+	ret = ferry_model_load(o.model, &model, &err);
+	if (ret)
+		return ferry_cli_fail(command_name, &err);
+	ret = serve(&o, model, &err);
+	ferry_model_free(model);
+	return ret ? ferry_cli_fail(command_name, &err) : CLI_OK;
+}

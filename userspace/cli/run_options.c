@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT
+#include "cli/run_options.h"
+
+#include <string.h>
+
+#include "cli/command.h"
+#include "compute/pool.h"
+
+enum {
+	OPTION_GREEDY = 0x100,
+	OPTION_TEMPERATURE,
+	OPTION_TOP_K,
+	OPTION_TOP_P,
+	OPTION_MIN_P,
+	OPTION_REPEAT_PENALTY,
+	OPTION_REPEAT_WINDOW,
+	OPTION_SEED,
+	OPTION_IDS,
+	OPTION_NO_BOS,
+	OPTION_SPECIAL,
+	OPTION_IGNORE_EOS,
+	OPTION_CHAT,
+	OPTION_SYSTEM,
+	OPTION_TEMPLATE,
+	OPTION_EDGE,
+	OPTION_SPLIT,
+	OPTION_DEADLINE,
+	OPTION_INSECURE,
+	OPTION_EXPLAIN,
+	OPTION_SIDE,
+	OPTION_STATS,
+};
+
+static const struct argp_option option_table[] = {
+	{"model", 'm', "FILE", 0, "the GGUF file", 0},
+	{"prompt", 'p', "TEXT", 0, "the text to continue", 0},
+	{"file", 'f', "FILE", 0, "read the prompt here ('-': standard input)", 0},
+	{"tokens", 'n', "N", 0, "stop after N tokens (default: at the end of the turn)", 0},
+	{"ctx", 'c', "N", 0, "positions of the context (default: the model's own, 4096 at most)",
+	 0},
+	{"threads", 't', "N", 0, "threads (default: the CPUs of this process)", 0},
+	{NULL, 0, NULL, 0, "Prompt and text:", 1},
+	{"ids", OPTION_IDS, NULL, 0, "print token ids, separated by commas", 1},
+	{"no-bos", OPTION_NO_BOS, NULL, 0, "no begin-of-text token in front", 1},
+	{"special", OPTION_SPECIAL, NULL, 0,
+	 "control tokens written in the prompt become their ids", 1},
+	{"ignore-eos", OPTION_IGNORE_EOS, NULL, 0, "go on behind the end of a turn", 1},
+	{"chat", OPTION_CHAT, NULL, 0, "the prompt is a user's message, in the model's chat format",
+	 1},
+	{"system", OPTION_SYSTEM, "TEXT", 0, "a system message in front (with --chat)", 1},
+	{"template", OPTION_TEMPLATE, "NAME", 0,
+	 "chat format, where the file's own is missing or unknown", 1},
+	{NULL, 0, NULL, 0, "Sampling:", 2},
+	{"greedy", OPTION_GREEDY, NULL, 0, "always the likeliest token", 2},
+	{"temp", OPTION_TEMPERATURE, "X", 0, "temperature (default 0.8; 0 is --greedy)", 2},
+	{"top-k", OPTION_TOP_K, "N", 0, "of the N likeliest (default 40; 0: all)", 2},
+	{"top-p", OPTION_TOP_P, "X", 0, "of those that make up X of the probability (default 0.95)",
+	 2},
+	{"min-p", OPTION_MIN_P, "X", 0,
+	 "of those at least X times as likely as the first (default 0.05)", 2},
+	{"repeat-penalty", OPTION_REPEAT_PENALTY, "X", 0,
+	 "divide the logits of recent tokens (default 1: not)", 2},
+	{"repeat-window", OPTION_REPEAT_WINDOW, "N", 0,
+	 "recent means the last N (default 64; 0: all)", 2},
+	{"seed", OPTION_SEED, "N", 0, "the same seed gives the same text (default: drawn)", 2},
+	{NULL, 0, NULL, 0, "Two nodes:", 3},
+	{"edge", OPTION_EDGE, "HOST:PORT", 0, "an edge node that may run layers", 3},
+	{"split", OPTION_SPLIT, "K|auto|none", 0,
+	 "layers that run here; auto (default) measures and takes the cheapest", 3},
+	{"deadline", OPTION_DEADLINE, "MS", 0,
+	 "give the edge up when it is silent for so long (default 5000)", 3},
+	{"insecure", OPTION_INSECURE, NULL, 0,
+	 "allow an edge off loopback although nothing is encrypted", 3},
+	{NULL, 0, NULL, 0, "Reports, on standard error:", 4},
+	{"explain", OPTION_EXPLAIN, NULL, 0, "why the layers run where they run", 4},
+	{"stats", OPTION_STATS, NULL, 0, "a summary behind the text", 4},
+	{"side", OPTION_SIDE, NULL, 0,
+	 "beside the text (on standard output), where each layer ran, round trip, bytes per token",
+	 4},
+	{0},
+};
+
+int32_t ferry_cli_split(struct argp_state *state, const char *arg)
+{
+	if (!strcmp(arg, "auto"))
+		return FERRY_NODE_SPLIT_AUTO;
+	if (!strcmp(arg, "none"))
+		return FERRY_NODE_SPLIT_NONE;
+	if (arg[0] < '0' || arg[0] > '9')
+		argp_error(state, "--split takes a number of layers, 'auto' or 'none', not '%s'",
+			   arg);
+	return (int32_t)ferry_cli_number(state, "--split", arg, 0, 1 << 16);
+}
+
+static error_t parse_sampling(int key, char *arg, struct argp_state *state,
+			      struct ferry_run_options *o)
+{
+	struct ferry_sampling *s = &o->sampling;
+
+	switch (key) {
+	case OPTION_GREEDY:
+		o->greedy = true;
+		return 0;
+	case OPTION_TEMPERATURE:
+		s->temperature = ferry_cli_real(state, "--temp", arg, 0, 1000);
+		return 0;
+	case OPTION_TOP_K:
+		s->top_k = (uint32_t)ferry_cli_number(state, "--top-k", arg, 0, UINT32_MAX);
+		return 0;
+	case OPTION_TOP_P:
+		s->top_p = ferry_cli_real(state, "--top-p", arg, 0.0001, 1);
+		return 0;
+	case OPTION_MIN_P:
+		s->min_p = ferry_cli_real(state, "--min-p", arg, 0, 0.9999);
+		return 0;
+	case OPTION_REPEAT_PENALTY:
+		s->repeat_penalty = ferry_cli_real(state, "--repeat-penalty", arg, 0.01, 100);
+		return 0;
+	case OPTION_REPEAT_WINDOW:
+		s->repeat_window =
+			(uint32_t)ferry_cli_number(state, "--repeat-window", arg, 0, UINT32_MAX);
+		return 0;
+	case OPTION_SEED:
+		s->seed = ferry_cli_number(state, "--seed", arg, 0, UINT64_MAX);
+		o->seed_given = true;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static error_t parse_nodes(int key, char *arg, struct argp_state *state,
+			   struct ferry_run_options *o)
+{
+	switch (key) {
+	case OPTION_EDGE:
+		o->session.edge = arg;
+		return 0;
+	case OPTION_SPLIT:
+		o->session.split = ferry_cli_split(state, arg);
+		return 0;
+	case OPTION_DEADLINE:
+		o->session.deadline_ms =
+			(uint32_t)ferry_cli_number(state, "--deadline", arg, 10, 3600000);
+		return 0;
+	case OPTION_INSECURE:
+		o->session.insecure = true;
+		return 0;
+	case OPTION_EXPLAIN:
+		o->explain = true;
+		return 0;
+	case OPTION_SIDE:
+		o->side = true;
+		return 0;
+	case OPTION_STATS:
+		o->stats = true;
+		return 0;
+	default:
+		return parse_sampling(key, arg, state, o);
+	}
+}
+
+static void check(struct argp_state *state, struct ferry_run_options *o)
+{
+	if (!o->model)
+		argp_error(state, "-m MODEL is missing");
+	if (!o->prompt == !o->file)
+		argp_error(state, "give the prompt by one of -p TEXT and -f FILE");
+	if ((o->system || o->template) && !o->chat)
+		argp_error(state, "--system and --template go with --chat");
+	if (o->side && o->ids)
+		argp_error(state, "--side shows text; --ids prints ids: take one of them");
+	if (o->greedy)
+		o->sampling.temperature = 0;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct ferry_run_options *o = state->input;
+
+	switch (key) {
+	case 'm':
+		o->model = arg;
+		return 0;
+	case 'p':
+		o->prompt = arg;
+		return 0;
+	case 'f':
+		o->file = arg;
+		return 0;
+	case 'n':
+		o->n_tokens = (uint32_t)ferry_cli_number(state, "-n", arg, 1, 1 << 30);
+		return 0;
+	case 'c':
+		o->session.n_ctx = (uint32_t)ferry_cli_number(state, "-c", arg, 1, 1 << 24);
+		return 0;
+	case 't':
+		o->n_threads =
+			(uint32_t)ferry_cli_number(state, "-t", arg, 1, FERRY_POOL_MAX_THREADS);
+		return 0;
+	case OPTION_IDS:
+		o->ids = true;
+		return 0;
+	case OPTION_NO_BOS:
+		o->no_bos = true;
+		return 0;
+	case OPTION_SPECIAL:
+		o->special = true;
+		return 0;
+	case OPTION_IGNORE_EOS:
+		o->ignore_eos = true;
+		return 0;
+	case OPTION_CHAT:
+		o->chat = true;
+		return 0;
+	case OPTION_SYSTEM:
+		o->system = arg;
+		return 0;
+	case OPTION_TEMPLATE:
+		o->template = arg;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "'%s' is no option; the prompt is given by -p or -f", arg);
+		return 0;
+	case ARGP_KEY_END:
+		check(state, o);
+		return 0;
+	default:
+		return parse_nodes(key, arg, state, o);
+	}
+}
+
+void ferry_run_options_parse(struct ferry_run_options *o, int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = option_table,
+		.parser = parse_option,
+		.doc = "Generate text behind a prompt, here or together with an edge node. The text is "
+		       "the same wherever the layers run.",
+		.args_doc = "-m FILE {-p TEXT | -f FILE}",
+	};
+
+	*o = (struct ferry_run_options){
+		.sampling = {.temperature = 0.8f,
+			     .top_k = 40,
+			     .top_p = 0.95f,
+			     .min_p = 0.05f,
+			     .repeat_penalty = 1.0f,
+			     .repeat_window = 64},
+		.session.split = FERRY_NODE_SPLIT_AUTO,
+	};
+	argp_parse(&argp, argc, argv, 0, NULL, o);
+}
