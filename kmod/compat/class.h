@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef FERRY_COMPAT_CLASS_H
+#define FERRY_COMPAT_CLASS_H
+
+#include <linux/device/class.h>
+
+/* The device that a callback of struct class gets: const since Linux 6.2. */
+#ifdef FERRY_CLASS_DEVICE_IS_CONST
+#define ferry_class_device const struct device
+#else
+#define ferry_class_device struct device
+#endif
+
+#endif /* FERRY_COMPAT_CLASS_H */

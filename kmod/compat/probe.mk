@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Asks the headers of the kernel that the module is built for what they offer, and tells kmod/compat
+# by macros. A look into the header is right where a version number is wrong: distributions carry
+# changes to older kernels.
+
+# $(call ferry-probe,TEXT,HEADER,MACRO): defines MACRO where HEADER contains TEXT.
+ferry-probe = $(if $(shell grep -F '$(1)' $(srctree)/include/$(2)),-D$(3))
+
+# In variables, because a lone parenthesis would end the call.
+ferry-namespace-const := namespace)(const struct device *
+
+ccflags-y += $(call ferry-probe,$(ferry-namespace-const),linux/device/class.h,FERRY_CLASS_DEVICE_IS_CONST)

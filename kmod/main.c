@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/init.h>
+#include <linux/module.h>
+#include <linux/printk.h>
+
+#include "energy/class.h"
+#include "link/class.h"
+#include "version.h"
+
+static int __init ferry_init(void)
+{
+	int err;
+
+	err = ferry_link_class_register();
+	if (err) {
+		pr_err("cannot create /sys/class/ferry_link: error %d\n", err);
+		return err;
+	}
+	err = ferry_energy_class_register();
+	if (err) {
+		pr_err("cannot create /sys/class/ferry_energy: error %d\n", err);
+		goto unregister_link;
+	}
+	return 0;
+
+unregister_link:
+	ferry_link_class_unregister();
+	return err;
+}
+
+static void __exit ferry_exit(void)
+{
+	ferry_energy_class_unregister();
+	ferry_link_class_unregister();
+}
+
+module_init(ferry_init);
+module_exit(ferry_exit);
+
+MODULE_DESCRIPTION("Link and energy telemetry and traffic classes for shared LLM inference");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(FERRY_VERSION);
