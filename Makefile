@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+# The front door. Meson builds userspace and BPF, Kbuild builds the module; `make help` lists
+# what can be asked for.
+BUILD   ?= build
+DESTDIR ?=
+PREFIX  ?= /usr/local
+MODEL   ?=
+
+MESON_SETUP = meson setup --prefix=$(PREFIX)
+NINJA       = ninja
+
+.DEFAULT_GOAL := all
+.PHONY: all demo check asan fuzz bench install uninstall kmod vm-check format format-check setup clean help
+
+all: $(BUILD)/build.ninja ## build the library, the command and the BPF programs into build/
+	$(NINJA) -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	$(MESON_SETUP) $(BUILD)
+
+setup: ## install the Debian packages that are missing
+	scripts/setup.sh
+
+demo: setup all ## a device and an edge node write a story together (MODEL=path for another GGUF)
+	BUILD=$(BUILD) MODEL=$(MODEL) scripts/demo
+
+check: setup ## every test, with and without sanitizers, and a short fuzz run
+	BUILD=$(BUILD) scripts/check
+
+asan: ## build with address and undefined-behaviour sanitizers into build-asan/ and run the tests
+	scripts/check asan
+
+fuzz: ## fuzz every decoder for FUZZ_SECONDS each (default 600)
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-600} scripts/check fuzz
+
+bench: all ## print the figures of Documentation/measuring.md that come from this machine
+	BUILD=$(BUILD) scripts/bench
+
+install: all ## install under $(DESTDIR)$(PREFIX)
+	DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
+
+uninstall: ## remove what `make install` of this build directory installed
+	$(NINJA) -C $(BUILD) uninstall
+
+format: ## apply .clang-format to every C file
+	scripts/format
+
+format-check: ## say which C files `make format` would change
+	scripts/format --check
+
+clean: ## remove the build directories
+	rm -rf $(BUILD) build-asan build-fuzz
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
