@@ -59,28 +59,7 @@ static void on_interrupt(int sig)
 
 /* ---- the prompt ---- */
 
-static int append_part(const struct ferry_tokenizer *t, struct ids *to, const char *text, size_t n,
-		       unsigned flags, struct ferry_error *err)
-{
-	int32_t *part, *all;
-	size_t n_part;
-	int ret = ferry_tokenizer_encode(t, text, n, flags, &part, &n_part, err);
-
-	if (ret || !n_part)
-		return ret;
-	all = realloc(to->ids, (to->n + n_part) * sizeof(*all));
-	if (!all) {
-		free(part);
-		return ferry_fail_memory(err, "the prompt", (to->n + n_part) * sizeof(*all));
-	}
-	memcpy(all + to->n, part, n_part * sizeof(*all));
-	free(part);
-	to->ids = all;
-	to->n += n_part;
-	return 0;
-}
-
-static int encode_chat(struct run *r, const char *text, struct ferry_error *err)
+static int encode_chat(struct run *r, const char *text, unsigned flags, struct ferry_error *err)
 {
 	struct ferry_chat_message messages[2];
 	const struct ferry_chat_template *template = NULL;
@@ -107,9 +86,10 @@ static int encode_chat(struct run *r, const char *text, struct ferry_error *err)
 		messages[n_messages++] = (struct ferry_chat_message){"system", r->o.system};
 	messages[n_messages++] = (struct ferry_chat_message){"user", text};
 	ret = ferry_chat_format(template, messages, n_messages, true, &parts, &n_parts, err);
-	for (size_t i = 0; !ret && i < n_parts; i++)
-		ret = append_part(r->model->tokenizer, &r->prompt, parts[i].text, parts[i].n,
-				  parts[i].is_mark ? FERRY_ENCODE_SPECIAL : 0, err);
+	if (ret)
+		return ret;
+	ret = ferry_tokenizer_encode_parts(r->model->tokenizer, parts, n_parts, flags,
+					   &r->prompt.ids, &r->prompt.n, err);
 	ferry_chat_parts_free(parts, n_parts);
 	return ret;
 }
@@ -118,7 +98,7 @@ static int encode_prompt(struct run *r, struct ferry_error *err)
 {
 	const struct ferry_tokenizer *t = r->model->tokenizer;
 	bool bos = !r->o.no_bos && t && ferry_tokenizer_adds_bos(t);
-	unsigned flags = r->o.special ? FERRY_ENCODE_SPECIAL : 0;
+	unsigned flags = bos ? FERRY_ENCODE_BOS : 0;
 	char *text = NULL;
 	size_t n;
 	int ret = 0;
@@ -131,15 +111,13 @@ static int encode_prompt(struct run *r, struct ferry_error *err)
 		n = strlen(r->o.prompt);
 	if (ret)
 		return ret;
-	if (r->o.chat) {
-		if (bos)
-			ret = append_part(t, &r->prompt, "", 0, FERRY_ENCODE_BOS, err);
-		if (!ret)
-			ret = encode_chat(r, text ? text : r->o.prompt, err);
-	} else {
-		ret = append_part(t, &r->prompt, text ? text : r->o.prompt, n,
-				  flags | (bos ? FERRY_ENCODE_BOS : 0), err);
-	}
+	if (r->o.special)
+		flags |= FERRY_ENCODE_SPECIAL;
+	if (r->o.chat)
+		ret = encode_chat(r, text ? text : r->o.prompt, flags & FERRY_ENCODE_BOS, err);
+	else
+		ret = ferry_tokenizer_encode(t, text ? text : r->o.prompt, n, flags, &r->prompt.ids,
+					     &r->prompt.n, err);
 	free(text);
 	if (!ret && !r->prompt.n)
 		ret = ferry_fail(

@@ -157,7 +157,7 @@ int ferry_encoder_push(struct ferry_encoder *e, int32_t id)
 {
 	if (e->n_ids == e->ids_size) {
 		size_t size = e->ids_size ? 2 * e->ids_size : FIRST_IDS;
-		int32_t *p = realloc(e->ids, size * sizeof(*p));
+		int32_t *p = reallocarray(e->ids, size, sizeof(*p));
 
 		if (!p)
 			return -ENOMEM;

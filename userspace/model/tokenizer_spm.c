@@ -66,7 +66,7 @@ static int encode_word(struct ferry_encoder *e, const uint8_t *text, size_t n, s
 	int rc;
 
 	if (e->hashes_size < n + 1) {
-		uint32_t *p = realloc(e->hashes, (n + 1) * sizeof(*p));
+		uint32_t *p = reallocarray(e->hashes, n + 1, sizeof(*p));
 
 		if (!p)
 			return -ENOMEM;

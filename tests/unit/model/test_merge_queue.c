@@ -66,7 +66,7 @@ static void check(struct ferry_merge_queue *q, uint32_t seed)
 
 	ferry_merge_queue_clear(q);
 	for (size_t i = 0; i < n; i++) {
-		int32_t id = (int32_t)((i * 7919 + seed) * 2654435761u >> 30);
+		int32_t id = (int32_t)((uint32_t)(i * 7919 + seed) * 2654435761u >> 30);
 
 		want[i] = (struct ferry_symbol){.start = (uint32_t)i, .n = 1, .id = id};
 		assert_int_equal(ferry_merge_queue_add(q, (uint32_t)i, 1, id), 0);

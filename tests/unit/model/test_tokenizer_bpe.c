@@ -209,9 +209,12 @@ static void test_turn_marks_are_control_tokens_whatever_the_file_says(void **sta
 	add_token(&b, "<|im_end|>", T_USER, 0);	  /* 257 */
 	add_token(&b, "<mine>", T_USER, 0);	  /* 258 */
 	add_token(&b, "\n\n", T_USER, 0);	  /* 259 */
+	add_token(&b, "[INST]", T_USER, 0);	  /* 260 */
 	b.eos = 258;
 	v = open_vocab(&b);
 	expect_ids(v.t, "<|im_start|>", FERRY_ENCODE_SPECIAL, 256, -1);
+	expect_ids(v.t, "[INST]", FERRY_ENCODE_SPECIAL, 260, -1);
+	expect_ids(v.t, "[INST]", 0, '[', 'I', 'N', 'S', 'T', ']', -1);
 	expect_ids(v.t, "<|im_", 0, '<', '|', 'i', 'm', '_', -1);
 	expect_ids(v.t, "<mine>", 0, '<', 'm', 'i', 'n', 'e', '>', -1);
 	expect_decoded(v.t, 0, "\n\n", 256, 257, 258, 259, -1);
