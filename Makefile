@@ -27,14 +27,22 @@ demo: setup all ## a device and an edge node write a story together (MODEL=path 
 check: setup ## every test, with and without sanitizers, and a short fuzz run
 	BUILD=$(BUILD) scripts/check
 
-asan: ## build with address and undefined-behaviour sanitizers into build-asan/ and run the tests
+asan: setup ## build with address and undefined-behaviour sanitizers into build-asan/ and run the tests
 	scripts/check asan
 
-fuzz: ## fuzz every decoder for FUZZ_SECONDS each (default 600)
+fuzz: setup ## fuzz every decoder for FUZZ_SECONDS each (default 600)
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-600} scripts/check fuzz
 
-bench: all ## print the figures of Documentation/measuring.md that come from this machine
+bench: setup all ## print the figures of Documentation/measuring.md that come from this machine
 	BUILD=$(BUILD) scripts/bench
+
+kmod: ## build ferry.ko for every kernel whose headers are installed, into build/kmod-VERSION/
+	scripts/setup.sh kernel
+	scripts/kmod-build.sh
+
+vm-check: ## load ferry.ko in Debian's kernels under QEMU and run the tests of tests/vm
+	scripts/setup.sh vm
+	BUILD=$(BUILD) tests/vm/run-all
 
 install: all ## install under $(DESTDIR)$(PREFIX)
 	DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild

@@ -20,8 +20,9 @@ usage() {
 packages_build="gcc clang clang-format-14 libclang-rt-14-dev meson ninja-build pkg-config python3
 	liburing-dev libopenblas-dev libpcre2-dev libssl-dev libjansson-dev libcmocka-dev
 	libbpf-dev bpftool linux-libc-dev libelf-dev zlib1g-dev iproute2"
-packages_kernel="gcc make sparse linux-headers-amd64"
-packages_vm="$packages_kernel qemu-system-x86 linux-image-amd64 busybox-static cpio iproute2 kmod"
+packages_kernel="gcc make sparse linux-headers-amd64 linux-headers-6.12-amd64"
+packages_vm="$packages_kernel qemu-system-x86 linux-image-amd64 linux-image-6.12-amd64 busybox-static cpio
+	iproute2 kmod xz-utils zstd lz4"
 packages_train="python3 python3-numpy python3-torch"
 
 list=false
