@@ -23,7 +23,8 @@
 
 enum {
 	DEADLINE_MS = 1000,
-	GUARD_S = 30, /* nothing here may hang: the alarm ends the program */
+	PATIENT_MS = 20000, /* where the edge is a real one on a busy machine */
+	GUARD_S = 30,	    /* nothing here may hang: the alarm ends the program */
 	N_NEW = 12,
 };
 
@@ -443,6 +444,50 @@ static void frames_right_behind_the_welcome_are_taken(void **state)
 	fake_stop(&f);
 }
 
+/* Answers no WORK before its window of four is full, and sees that no fifth comes before that. */
+static void let_the_window_fill(struct raw_peer *p)
+{
+	struct ferry_wire_message ping = {.type = FERRY_MESSAGE_PING};
+	struct ferry_wire_message r[4] = {0};
+
+	welcome(p);
+	for (unsigned i = 0; i < 4; i++) {
+		if (!until_work(p))
+			return;
+		r[i].type = FERRY_MESSAGE_RESULT;
+		r[i].request = p->message.request;
+		r[i].result.session = p->message.work.session;
+		r[i].result.position = p->message.work.position + p->message.work.n_tokens;
+		r[i].result.output = p->message.work.output;
+	}
+	raw_peer_send(p, &ping);
+	if (!raw_peer_receive(p) || p->message.type != FERRY_MESSAGE_PONG)
+		return;
+	for (unsigned i = 0; i < 4; i++)
+		raw_peer_send(p, &r[i]);
+	until_work(p);
+	say_nothing(p);
+}
+
+static void prompt_chunks_fill_the_window_without_waiting(void **state)
+{
+	struct ferry_node_session_options o;
+	struct ferry_node_session *s;
+	int32_t prompt[13] = {0}; /* six chunks of two, and the token that waits */
+	struct ferry_error err;
+	struct fake_edge f;
+
+	(void)state;
+	fake_start(&f, let_the_window_fill);
+	o = options(f.address);
+	o.chunk_tokens = 2;
+	s = two_nodes_open(&t, &o);
+	if (ferry_node_session_append(s, prompt, 13, &err))
+		fail_msg("%s", err.text);
+	ferry_node_session_close(s);
+	fake_stop(&f);
+}
+
 /* Answers pings for longer than the deadline, then the work. */
 static void think_long(struct raw_peer *p)
 {
@@ -556,6 +601,7 @@ static void another_model_is_refused(void **state)
 	two_nodes_load(&other, &(struct ferry_tiny_model){.n_layers = 2, .seed = 9}, 1);
 	two_nodes_serve(&other, NULL);
 	o = options(other.address);
+	o.deadline_ms = PATIENT_MS;
 	assert_int_equal(ferry_node_session_open(t.model, t.pool, &o, &s, &err), -EINVAL);
 	assert_int_equal(err.kind, FERRY_ERROR_PEER);
 	assert_non_null(strstr(err.text, "MODEL: this edge serves another model"));
@@ -605,6 +651,7 @@ static void an_edge_that_is_killed_between_tokens(void **state)
 
 	(void)state;
 	o = options(address);
+	o.deadline_ms = PATIENT_MS;
 	s = two_nodes_open(&t, &o);
 	two_nodes_prompt(&t, prompt, 9);
 	two_nodes_generate(s, prompt, 9, NULL, ids, N_NEW);
@@ -631,6 +678,7 @@ static void an_edge_that_is_stopped_says_so(void **state)
 	(void)state;
 	two_nodes_serve(&t, NULL);
 	o = options(t.address);
+	o.deadline_ms = PATIENT_MS;
 	s = two_nodes_open(&t, &o);
 	two_nodes_prompt(&t, prompt, 9);
 	two_nodes_generate(s, prompt, 9, NULL, ids, 2);
@@ -697,6 +745,7 @@ int main(void)
 		cmocka_unit_test_setup(every_broken_edge_gives_one_sentence, guard),
 		cmocka_unit_test_setup(frames_right_behind_the_welcome_are_taken, guard),
 		cmocka_unit_test_setup(an_edge_that_breaks_at_work_gives_one_sentence, guard),
+		cmocka_unit_test_setup(prompt_chunks_fill_the_window_without_waiting, guard),
 		cmocka_unit_test_setup(an_edge_that_is_slow_but_alive_is_waited_for, guard),
 		cmocka_unit_test_setup(nobody_listens, guard),
 		cmocka_unit_test_setup(bad_addresses_and_options_are_the_callers, guard),

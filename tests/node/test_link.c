@@ -21,7 +21,7 @@
 enum {
 	N_PROMPT = 90,
 	N_NEW = 10,
-	DEADLINE_MS = 800,
+	DEADLINE_MS = 1500,
 	GUARD_S = 60,
 };
 
@@ -184,26 +184,6 @@ static void history_may_be_truncated_while_chunks_are_on_their_way(void **state)
 	link_emulator_free(f.link);
 }
 
-/* 90 tokens in chunks of 2 over 20 ms each way: 45 round trips if each chunk were waited for. */
-static void prompt_chunks_are_not_waited_for_one_by_one(void **state)
-{
-	struct far_edge f = far_new((struct link_emulator_options){.delay_us = 20000});
-	struct ferry_node_session_options o = options(&f, 20000);
-	struct ferry_node_session *s;
-	struct ferry_node_session_stats stats;
-
-	(void)state;
-	o.chunk_tokens = 2;
-	s = two_nodes_open(&t, &o);
-	assert_int_equal(ferry_node_session_append(s, prompt, N_PROMPT, NULL), 0);
-	ferry_node_session_get_stats(s, &stats);
-	/* The time itself is not asserted: so many waits would make at least 1.8 s. With a window
-	 * of 16 it is 3 waits. */
-	print_message("# waited %.0f ms for 45 chunks at 40 ms RTT\n", (double)stats.wait_us / 1e3);
-	ferry_node_session_close(s);
-	link_emulator_free(f.link);
-}
-
 /* Runs until something fails; it must be the link, said in one sentence, and nothing may be
  * wrong before it. */
 static void generate_until_it_breaks(struct ferry_node_session_options *o, struct ferry_error *err)
@@ -287,7 +267,7 @@ static void a_link_that_freezes_between_tokens(void **state)
 	link_emulator_freeze(f.link);
 	assert_int_equal(ferry_node_session_next(s, NULL, got, &err), -ETIMEDOUT);
 	assert_int_equal(err.kind, FERRY_ERROR_LINK);
-	assert_non_null(strstr(err.text, "nothing came from it for 800 ms"));
+	assert_non_null(strstr(err.text, "nothing came from it for 1500 ms"));
 	assert_int_equal(ferry_node_session_next(s, NULL, got, &err), -ETIMEDOUT);
 	assert_memory_equal(ferry_node_session_history(s, &n) + N_PROMPT, want, 3 * sizeof(*want));
 	assert_int_equal(n, N_PROMPT + 3);
@@ -314,11 +294,11 @@ static void a_link_that_is_cut_between_tokens(void **state)
 	link_emulator_free(f.link);
 }
 
-/* A chunk takes 1.6 s, twice the deadline; acknowledgements show that it moves. */
+/* A chunk takes 2.6 s, longer than the deadline; acknowledgements show that it moves. */
 static void a_long_upload_is_not_silence(void **state)
 {
 	struct far_edge f =
-		far_new((struct link_emulator_options){.bytes_per_s = 40000, .queue_bytes = 4096});
+		far_new((struct link_emulator_options){.bytes_per_s = 25000, .queue_bytes = 4096});
 	struct ferry_node_session_options o = options(&f, DEADLINE_MS);
 	struct ferry_node_session *s;
 	int32_t got[N_NEW];
@@ -341,7 +321,6 @@ int main(void)
 		cmocka_unit_test_setup(ipv6_works, guard),
 		cmocka_unit_test_setup(history_may_be_truncated_while_chunks_are_on_their_way,
 				       guard),
-		cmocka_unit_test_setup(prompt_chunks_are_not_waited_for_one_by_one, guard),
 		cmocka_unit_test_setup(a_reset_at_any_byte_is_one_sentence, guard),
 		cmocka_unit_test_setup(a_black_hole_is_noticed_in_time, guard),
 		cmocka_unit_test_setup(a_link_that_freezes_between_tokens, guard),

@@ -88,20 +88,25 @@ static void check_every_split(const struct ferry_tiny_model *options)
 static void logits_are_the_same_for_every_split_llama(void **state)
 {
 	(void)state;
-	check_every_split(&(struct ferry_tiny_model){.n_layers = 4});
+	check_every_split(&two_nodes_small);
 }
 
 static void logits_are_the_same_for_every_split_gemma3(void **state)
 {
+	struct ferry_tiny_model m = two_nodes_small;
+
 	(void)state;
-	check_every_split(&(struct ferry_tiny_model){.arch = "gemma3", .type = FERRY_TYPE_Q8_0});
+	m.arch = "gemma3";
+	m.type = FERRY_TYPE_Q8_0;
+	m.n_layers = 7;
+	check_every_split(&m);
 }
 
 static void logits_are_the_same_for_every_split_experts(void **state)
 {
 	(void)state;
 	check_every_split(&(struct ferry_tiny_model){
-		.arch = "qwen3moe", .type = FERRY_TYPE_Q4_K, .n_layers = 3});
+		.arch = "qwen3moe", .type = FERRY_TYPE_Q4_K, .n_layers = 1});
 }
 
 /* Layers [k, m) there, the others and the head here. */
@@ -112,7 +117,7 @@ static void logits_are_the_same_when_the_last_layers_run_here(void **state)
 	struct two_nodes t;
 
 	(void)state;
-	two_nodes_load(&t, &(struct ferry_tiny_model){.n_layers = 4}, 1);
+	two_nodes_load(&t, &two_nodes_small, 1);
 	alone = logits_of(&t, &o, N_PROMPT);
 	two_nodes_serve(&t, NULL);
 	o.edge = t.address;
@@ -163,7 +168,7 @@ static void tokens_are_the_same_wherever_they_are_chosen(void **state)
 	struct two_nodes t;
 
 	(void)state;
-	two_nodes_load(&t, &(struct ferry_tiny_model){.n_layers = 4}, 2);
+	two_nodes_load(&t, &two_nodes_small, 2);
 	two_nodes_serve(&t, NULL);
 	for (unsigned i = 0; i < N_SAMPLINGS; i++) {
 		struct ferry_node_session_options o = {.n_ctx = N_CTX, .deadline_ms = 20000};
@@ -191,7 +196,7 @@ static void a_penalty_may_begin_late(void **state)
 	struct two_nodes t;
 
 	(void)state;
-	two_nodes_load(&t, &(struct ferry_tiny_model){.n_layers = 4}, 1);
+	two_nodes_load(&t, &two_nodes_small, 1);
 	two_nodes_serve(&t, NULL);
 	two_nodes_prompt(&t, prompt, N_PROMPT);
 	for (int32_t k = -1; k <= 4; k++) {
@@ -216,7 +221,7 @@ static void history_may_be_truncated(void **state)
 	struct two_nodes t;
 
 	(void)state;
-	two_nodes_load(&t, &(struct ferry_tiny_model){.n_layers = 4}, 1);
+	two_nodes_load(&t, &two_nodes_small, 1);
 	two_nodes_serve(&t, NULL);
 	two_nodes_prompt(&t, prompt, N_PROMPT);
 	for (unsigned i = 0; i < N_SAMPLINGS; i++) {
@@ -252,7 +257,7 @@ static void sessions_do_not_disturb_each_other(void **state)
 	struct ferry_error err;
 
 	(void)state;
-	two_nodes_load(&t, &(struct ferry_tiny_model){.n_layers = 4}, 1);
+	two_nodes_load(&t, &two_nodes_small, 1);
 	two_nodes_serve(&t, NULL);
 	two_nodes_prompt(&t, prompt, N_PROMPT);
 	for (unsigned i = 0; i < N; i++) {
@@ -283,7 +288,7 @@ static void f16_hidden_states_are_close_and_half_as_large(void **state)
 	struct two_nodes t;
 
 	(void)state;
-	two_nodes_load(&t, &(struct ferry_tiny_model){.n_layers = 4}, 1);
+	two_nodes_load(&t, &two_nodes_small, 1);
 	two_nodes_serve(&t, NULL);
 	o.edge = t.address;
 	exact = logits_of(&t, &o, N_PROMPT);
@@ -320,7 +325,7 @@ static void an_edge_may_serve_some_layers_only(void **state)
 	struct two_nodes t;
 
 	(void)state;
-	two_nodes_load(&t, &(struct ferry_tiny_model){.n_layers = 4}, 1);
+	two_nodes_load(&t, &two_nodes_small, 1);
 	tokens_of(&t, &o, &samplings[1], alone);
 	two_nodes_serve(&t, &edge);
 	o.edge = t.address;
@@ -348,7 +353,7 @@ static void auto_measures_chooses_and_explains(void **state)
 	struct two_nodes t;
 
 	(void)state;
-	two_nodes_load(&t, &(struct ferry_tiny_model){.n_layers = 4}, 1);
+	two_nodes_load(&t, &two_nodes_small, 1);
 	tokens_of(&t, &o, &samplings[0], alone); /* without an edge: local */
 	two_nodes_serve(&t, NULL);
 	o.edge = t.address;
@@ -379,7 +384,7 @@ static void statistics_add_up(void **state)
 	struct two_nodes t;
 
 	(void)state;
-	two_nodes_load(&t, &(struct ferry_tiny_model){.n_layers = 4}, 1);
+	two_nodes_load(&t, &two_nodes_small, 1);
 	two_nodes_serve(&t, NULL);
 	two_nodes_prompt(&t, prompt, N_PROMPT);
 	s = two_nodes_session(&t, 2);
@@ -407,7 +412,7 @@ static void the_context_ends(void **state)
 	struct two_nodes t;
 
 	(void)state;
-	two_nodes_load(&t, &(struct ferry_tiny_model){.n_layers = 4}, 1);
+	two_nodes_load(&t, &two_nodes_small, 1);
 	two_nodes_serve(&t, NULL);
 	two_nodes_prompt(&t, prompt, N_PROMPT);
 	o.edge = t.address;

@@ -23,6 +23,10 @@ struct two_nodes {
 	char *path;
 };
 
+/* The least that is still a llama, so that sanitized builds get through many passes. */
+static const struct ferry_tiny_model two_nodes_small = {
+	.n_layers = 4, .n_embd = 64, .n_ff = 96, .n_head = 4, .n_head_kv = 2, .n_head_dim = 16};
+
 /* Fails the running test where something goes wrong. @n_threads: of the device. */
 void two_nodes_load(struct two_nodes *t, const struct ferry_tiny_model *options,
 		    uint32_t n_threads);

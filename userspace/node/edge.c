@@ -209,7 +209,10 @@ static void serve(struct ferry_edge *e, struct edge_session *s)
 {
 	struct edge_item *item = ferry_edge_session_pop(s);
 
-	if (item->message.type == FERRY_MESSAGE_WORK) {
+	if (item->cancelled) {
+		ferry_edge_peer_refuse(s->peer, item->message.request, s->id, FERRY_CODE_CANCELLED,
+				       "cancelled");
+	} else if (item->message.type == FERRY_MESSAGE_WORK) {
 		e->running = s;
 		e->running_item = item;
 		s->cancel_running = false;

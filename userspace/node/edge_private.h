@@ -30,6 +30,7 @@ struct edge_item {
 	struct edge_item *next;
 	uint64_t arrived_us;
 	uint32_t n_body;
+	bool cancelled; /* its turn is only for saying so: answers keep their order */
 	struct ferry_wire_message message; /* points into body */
 	uint8_t body[];
 };

@@ -233,6 +233,7 @@ void ferry_edge_session_queue(struct edge_peer *p, uint32_t session,
 		return;
 	}
 	item->next = NULL;
+	item->cancelled = false;
 	item->arrived_us = ferry_now_us();
 	item->n_body = h->n_body;
 	memcpy(item->body, frame->body, h->n_body);
@@ -256,27 +257,13 @@ static bool is_cancelled(const struct edge_item *item, const struct ferry_wire_c
 void ferry_edge_session_cancel(struct edge_peer *p, const struct ferry_wire_cancel *c)
 {
 	struct edge_session *s = ferry_edge_session_find(p, c->session);
-	struct edge_item **at, *item;
 
 	if (!s) /* it may have gone while the CANCEL was on its way */
 		return;
 	if (s == p->edge->running && is_cancelled(p->edge->running_item, c))
 		s->cancel_running = true;
-	at = &s->items;
-	while ((item = *at)) {
-		if (!is_cancelled(item, c)) {
-			at = &item->next;
-			continue;
-		}
-		*at = item->next;
-		p->n_items--;
-		p->n_works--;
-		p->n_work_bytes -= item->n_body;
-		ferry_edge_peer_refuse(p, item->message.request, s->id, FERRY_CODE_CANCELLED,
-				       "cancelled");
-		free(item);
-	}
-	s->items_tail = at;
+	for (struct edge_item *item = s->items; item; item = item->next)
+		item->cancelled |= is_cancelled(item, c);
 }
 
 void ferry_edge_session_truncate(struct edge_session *s, const struct ferry_wire_message *m)

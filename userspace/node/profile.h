@@ -28,7 +28,7 @@ struct ferry_profile {
  *           non-zero return ends the measurement with that code
  * @out: on success, released by ferry_profile_free()
  *
- * Takes about the time of four tokens and one chunk. Return: 0, -ENOMEM, or the codes of the
+ * Takes about the time of three tokens and two chunks. Return: 0, -ENOMEM, or the codes of the
  * forward pass.
  */
 int ferry_profile_measure(const struct ferry_model *model, struct ferry_forward *forward,

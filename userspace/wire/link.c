@@ -32,7 +32,9 @@ static void set_options(int fd, const struct ferry_link_times *times)
 		{IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S},
 		{IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES},
 	};
-	unsigned timeout = times->stall_ms;
+	/* Long: Linux also counts time in which the peer's window is too small for our next segment,
+	 * even where the peer goes on taking bytes. */
+	unsigned timeout = times->stall_ms * LINK_DEAD_STALLS;
 
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
 		setsockopt(fd, fixed[i].level, fixed[i].name, &fixed[i].value, sizeof(int));
@@ -274,8 +276,11 @@ static void arm_send(struct ferry_link *link, uint64_t now_us)
 	/* WAITALL: the kernel goes on by itself while the owner computes. */
 	io_uring_prep_sendmsg(sqe, link->fd, &link->msg, MSG_NOSIGNAL | MSG_WAITALL);
 	io_uring_sqe_set_data64(sqe, (uintptr_t)link | OP_SEND);
-	link->send_by_us = now_us + 1000ull * link->loop->options.times.stall_ms +
+	link->send_by_us = now_us +
+			   1000ull * LINK_SEND_STALLS * link->loop->options.times.stall_ms +
 			   bytes * 1000000ull / FERRY_LINK_MIN_RATE;
+	link->send_moved_us = now_us;
+	link->send_unacked = ferry_link_unacked(link);
 	link->send_armed = true;
 	link->n_ops++;
 }
@@ -450,6 +455,7 @@ static void complete_send(struct ferry_link *link, int res)
 	link->send_armed = false;
 	link->n_ops--;
 	link->send_by_us = 0;
+	link->send_moved_us = 0;
 	if (link->state == LINK_CLOSING)
 		return;
 	link->n_unsent -= n;

@@ -16,7 +16,7 @@
 struct ferry_link;
 
 enum {
-	/* A frame, in either direction, may take stall_ms and what this rate gives, in bytes per
+	/* A frame may take stall_ms (six times that when sent) and what this rate gives, in bytes per
 	 * second: enough for a poor radio link, too much for a peer that dribbles on purpose. */
 	FERRY_LINK_MIN_RATE = 16 << 10,
 };
@@ -24,8 +24,8 @@ enum {
 struct ferry_link_times {
 	uint32_t connect_ms;
 	uint32_t greeting_ms; /* from connected to ferry_link_establish() */
-	uint32_t stall_ms;    /* without a byte inside a frame, or without an acknowledgement */
-	uint32_t idle_ms;     /* without a byte between frames; 0: for ever */
+	uint32_t stall_ms;    /* no byte inside a frame; six times that: nothing sent is taken */
+	uint32_t idle_ms;     /* no byte between frames; 0: for ever */
 };
 
 struct ferry_link_handler {

@@ -34,6 +34,26 @@ static uint64_t silence_deadline(const struct ferry_link *link)
 	return times->idle_ms ? link->heard_us + 1000ull * times->idle_ms : 0;
 }
 
+static uint64_t send_stall_deadline(const struct ferry_link *link)
+{
+	if (!link->send_moved_us)
+		return 0;
+	return link->send_moved_us +
+	       1000ull * LINK_SEND_STALLS * link->loop->options.times.stall_ms;
+}
+
+/* Looked at only when it would be too late otherwise: whether the peer has taken anything. */
+static bool send_moved(struct ferry_link *link, uint64_t now_us)
+{
+	size_t unacked = ferry_link_unacked(link);
+
+	if (unacked >= link->send_unacked)
+		return false;
+	link->send_unacked = unacked;
+	link->send_moved_us = now_us;
+	return true;
+}
+
 uint64_t ferry_link_deadline(const struct ferry_link *link)
 {
 	uint64_t at = UINT64_MAX;
@@ -44,6 +64,7 @@ uint64_t ferry_link_deadline(const struct ferry_link *link)
 	at = sooner(at, link->greeting_by_us);
 	at = sooner(at, frame_deadline(link));
 	at = sooner(at, link->send_by_us);
+	at = sooner(at, send_stall_deadline(link));
 	at = sooner(at, link->linger_by_us);
 	return sooner(at, silence_deadline(link));
 }
@@ -56,8 +77,9 @@ static bool past(uint64_t deadline, uint64_t now_us)
 void ferry_link_postpone(struct ferry_link *link, uint64_t us)
 {
 	uint64_t *const times[] = {
-		&link->heard_us,   &link->frame_start_us, &link->connect_by_us,
-		&link->send_by_us, &link->linger_by_us,	  &link->greeting_by_us,
+		&link->heard_us,       &link->frame_start_us, &link->connect_by_us,
+		&link->greeting_by_us, &link->send_by_us,     &link->send_moved_us,
+		&link->linger_by_us,
 	};
 
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
@@ -72,6 +94,9 @@ void ferry_link_expire(struct ferry_link *link, uint64_t now_us)
 
 	if (now_us < ferry_link_deadline(link))
 		return;
+	if (past(send_stall_deadline(link), now_us) && send_moved(link, now_us) &&
+	    now_us < ferry_link_deadline(link))
+		return;
 	if (link->state == LINK_FINISHING)
 		ferry_link_close(link);
 	else if (past(link->connect_by_us, now_us))
@@ -82,7 +107,7 @@ void ferry_link_expire(struct ferry_link *link, uint64_t now_us)
 		ferry_link_fail(link, FERRY_ERROR_LINK, -ETIMEDOUT,
 				"%s did not complete the handshake in %u ms", link->name,
 				times->greeting_ms);
-	else if (past(link->send_by_us, now_us))
+	else if (past(link->send_by_us, now_us) || past(send_stall_deadline(link), now_us))
 		ferry_link_fail(link, FERRY_ERROR_LINK, -ETIMEDOUT,
 				"%s does not take what is sent to it", link->name);
 	else if (ferry_connection_in_frame(&link->in, &n_body))

@@ -11,9 +11,12 @@
 
 enum {
 	LOOP_BUFFER = 16 << 10,
-	LINK_IOV = 16,		 /* frames of one send */
-	LINK_MAX_UNSENT = 4,	 /* times max_body: more is not queued */
-	LINK_LINGER_MS = 1000,	 /* for the peer to read our last word */
+	LINK_IOV = 16,	       /* frames of one send */
+	LINK_SEND_STALLS = 6,  /* times stall_ms that a peer may leave bytes unacknowledged: it may
+				  * be computing */
+	LINK_DEAD_STALLS = 12, /* the same until the kernel gives up on bytes that it holds */
+	LINK_MAX_UNSENT = 4,   /* times max_body: more is not queued */
+	LINK_LINGER_MS = 1000, /* for the peer to read our last word */
 	ACCEPT_PAUSE_US = 50000, /* after the system ran out of descriptors */
 };
 
@@ -65,6 +68,8 @@ struct ferry_link {
 	uint64_t connect_by_us;	 /* 0 where it does not count */
 	uint64_t greeting_by_us;
 	uint64_t send_by_us;
+	uint64_t send_moved_us; /* when `send_unacked` was last seen to become less */
+	size_t send_unacked;
 	uint64_t linger_by_us;
 };
 
