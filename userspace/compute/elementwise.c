@@ -8,7 +8,7 @@
 #include "compute/vector_math.h"
 
 /*
- * a[i] = f(a[i], b[i], parameter). The last elements go through a buffer of sixteen lanes.
+ * a[i] = f(a[i], b[i], parameter). The last ones go through a buffer of one register.
  */
 FERRY_INLINE void each(float *a, const float *b, size_t n, float parameter,
 		       vec (*f)(vec a, vec b, float parameter))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hot loops, one set per instruction set. All sets give the same bits (DESIGN 7.1): the
- * operations and their order are fixed here and in vector.h, never by the width of a register.
+ * The hot loops, one set per instruction set. All sets give the same bits
+ * (Documentation/architecture.md, "Same bits"): operations and their order are fixed here and in
+ * vector.h, never by the width of a register.
  *
  * Pointers need no alignment. Outputs may not overlap inputs unless it is said.
  */

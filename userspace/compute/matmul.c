@@ -55,7 +55,7 @@ static const struct {
 	[FERRY_TYPE_##TYPE] = {store_##name, dot_##name},
 	FERRY_UNPACK_TYPES(LIST_TYPE)};
 
-void FERRY_VARIANT(ferry_unpack)(enum ferry_tensor_type type, const void *src, float *dst, size_t n)
+static void unpack(enum ferry_tensor_type type, const void *src, float *dst, size_t n)
 {
 	size_t rest = n % 16; /* of float types only */
 
@@ -69,6 +69,11 @@ void FERRY_VARIANT(ferry_unpack)(enum ferry_tensor_type type, const void *src, f
 		by_type[type].store(padded, some, 16);
 		memcpy(dst + n - rest, some, rest * sizeof(float));
 	}
+}
+
+void FERRY_VARIANT(ferry_unpack)(enum ferry_tensor_type type, const void *src, float *dst, size_t n)
+{
+	unpack(type, src, dst, n);
 }
 
 /*
@@ -149,8 +154,7 @@ static void multiply_rows(const struct ferry_matrix *w, size_t o, size_t n_rows,
 		for (size_t r = 0; r < ROWS; r++) {
 			rows[r] = unpacked[r < n_rows ? r : 0]; /* the others are not stored */
 			if (r < n_rows)
-				FERRY_VARIANT(ferry_unpack)
-			(w->type, src + r * w->row_bytes, unpacked[r], n);
+				unpack(w->type, src + r * w->row_bytes, unpacked[r], n);
 		}
 		multiply_tokens(rows, x + i, x_stride, whole, n_tokens, sums);
 		if (whole < n) {

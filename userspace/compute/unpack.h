@@ -139,7 +139,7 @@ FERRY_INLINE void take_q2_k(struct sink *s, const uint8_t *b)
 	for (int i = 0; i < 16; i += 8) {
 		bytes16 p = bytes16_load(b + 16 + 4 * i), q = bytes16_load(b + 32 + 4 * i);
 
-		for (int j = i; j < i + 8; j += 2, p >>= 2, q >>= 2) {
+		for (int j = i; j < i + 8; j += 2, p = bytes16_down(p, 2), q = bytes16_down(q, 2)) {
 			take_affine(s, p & 3, scale[j], min[j]);
 			take_affine(s, q & 3, scale[j + 1], min[j + 1]);
 		}
@@ -161,9 +161,11 @@ FERRY_INLINE void take_q3_k(struct sink *s, const uint8_t *b)
 	for (int i = 0; i < 16; i += 8) {
 		bytes16 p = bytes16_load(b + 32 + 4 * i), q = bytes16_load(b + 48 + 4 * i);
 
-		for (int j = i; j < i + 8; j += 2, p >>= 2, q >>= 2, h >>= 1, k >>= 1) {
-			take_scaled(s, ((p & 3) | (h & 1) << 2) - 4, scale[j]);
-			take_scaled(s, ((q & 3) | (k & 1) << 2) - 4, scale[j + 1]);
+		for (int j = i; j < i + 8; j += 2, p = bytes16_down(p, 2), q = bytes16_down(q, 2)) {
+			take_scaled(s, ((p & 3) | (bytes16_up(h, 2) & 4)) - 4, scale[j]);
+			take_scaled(s, ((q & 3) | (bytes16_up(k, 2) & 4)) - 4, scale[j + 1]);
+			h = bytes16_down(h, 1);
+			k = bytes16_down(k, 1);
 		}
 	}
 }
@@ -206,13 +208,13 @@ FERRY_INLINE void take_q5_k(struct sink *s, const uint8_t *b)
 	float scale[16];
 
 	k_scales(b, scale);
-	for (int g = 0; g < 8; g += 2, h >>= 2, i >>= 2) {
+	for (int g = 0; g < 8; g += 2, h = bytes16_down(h, 2), i = bytes16_down(i, 2)) {
 		bytes16 p = bytes16_load(b + 48 + 16 * g), q = bytes16_load(b + 64 + 16 * g);
 
-		take_affine(s, (p & 15) | (h & 1) << 4, scale[g], scale[g + 8]);
-		take_affine(s, (q & 15) | (i & 1) << 4, scale[g], scale[g + 8]);
-		take_affine(s, p >> 4 | (h & 2) << 3, scale[g + 1], scale[g + 9]);
-		take_affine(s, q >> 4 | (i & 2) << 3, scale[g + 1], scale[g + 9]);
+		take_affine(s, (p & 15) | (bytes16_up(h, 4) & 16), scale[g], scale[g + 8]);
+		take_affine(s, (q & 15) | (bytes16_up(i, 4) & 16), scale[g], scale[g + 8]);
+		take_affine(s, p >> 4 | (bytes16_up(h, 3) & 16), scale[g + 1], scale[g + 9]);
+		take_affine(s, q >> 4 | (bytes16_up(i, 3) & 16), scale[g + 1], scale[g + 9]);
 	}
 }
 
@@ -228,14 +230,14 @@ FERRY_INLINE void take_q6_k(struct sink *s, const uint8_t *b)
 		bytes16 p = bytes16_load(ql), q = bytes16_load(ql + 16);
 		bytes16 r = bytes16_load(ql + 32), t = bytes16_load(ql + 48);
 
-		take_scaled(s, ((p & 15) | (h & 3) << 4) - 32, d[0]);
-		take_scaled(s, ((q & 15) | (i & 3) << 4) - 32, d[1]);
-		take_scaled(s, ((r & 15) | (h & 12) << 2) - 32, d[2]);
-		take_scaled(s, ((t & 15) | (i & 12) << 2) - 32, d[3]);
+		take_scaled(s, ((p & 15) | (bytes16_up(h, 4) & 48)) - 32, d[0]);
+		take_scaled(s, ((q & 15) | (bytes16_up(i, 4) & 48)) - 32, d[1]);
+		take_scaled(s, ((r & 15) | (bytes16_up(h, 2) & 48)) - 32, d[2]);
+		take_scaled(s, ((t & 15) | (bytes16_up(i, 2) & 48)) - 32, d[3]);
 		take_scaled(s, (p >> 4 | (h & 48)) - 32, d[4]);
 		take_scaled(s, (q >> 4 | (i & 48)) - 32, d[5]);
-		take_scaled(s, (r >> 4 | (h >> 2 & 48)) - 32, d[6]);
-		take_scaled(s, (t >> 4 | (i >> 2 & 48)) - 32, d[7]);
+		take_scaled(s, (r >> 4 | (bytes16_down(h, 2) & 48)) - 32, d[6]);
+		take_scaled(s, (t >> 4 | (bytes16_down(i, 2) & 48)) - 32, d[7]);
 	}
 }
 

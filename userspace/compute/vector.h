@@ -117,7 +117,7 @@ FERRY_INLINE struct v16 v16_mul(struct v16 a, struct v16 b)
 	return a;
 }
 
-/* Two roundings, never fused: see DESIGN 7.1. */
+/* Two roundings, never fused: not every machine can. */
 FERRY_INLINE struct v16 v16_mul_add(struct v16 a, struct v16 b, struct v16 c)
 {
 	return v16_add(v16_mul(a, b), c);
@@ -169,6 +169,22 @@ FERRY_INLINE bytes16 bytes16_from_words(uint32_t a, uint32_t b, uint32_t c, uint
 	typedef uint32_t words __attribute__((vector_size(16)));
 
 	return (bytes16)(words){a, b, c, d};
+}
+
+/*
+ * Shifts by less than a byte. Bits of a neighbour come in, and the caller masks them: the
+ * instruction shifts 16 bits, and a shift of bytes costs a mask more.
+ */
+typedef uint16_t halves8 __attribute__((vector_size(16)));
+
+FERRY_INLINE bytes16 bytes16_up(bytes16 v, const int n)
+{
+	return (bytes16)((halves8)v << (uint16_t)n);
+}
+
+FERRY_INLINE bytes16 bytes16_down(bytes16 v, const int n)
+{
+	return (bytes16)((halves8)v >> (uint16_t)n);
 }
 
 /* Lane l is 0xff where bit l of the low sixteen is set, else 0. */
