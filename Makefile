@@ -38,9 +38,9 @@ bench: setup all ## print the figures of Documentation/measuring.md that come fr
 
 kmod: ## build ferry.ko for every kernel whose headers are installed, into build/kmod-VERSION/
 	scripts/setup.sh kernel
-	scripts/kmod-build.sh
+	BUILD=$(BUILD) scripts/kmod-build.sh
 
-vm-check: ## load ferry.ko in Debian's kernels under QEMU and run the tests of tests/vm
+vm-check: setup all ## load ferry.ko in Debian's kernels under QEMU and run the tests of tests/vm
 	scripts/setup.sh vm
 	BUILD=$(BUILD) tests/vm/run-all
 
