@@ -4,6 +4,8 @@
 const struct ferry_kernels FERRY_VARIANT(ferry_kernels) = {
 	.name = FERRY_VARIANT_STRING(FERRY_ISA),
 	.matmul = FERRY_VARIANT(ferry_matmul),
+	.quantize = FERRY_VARIANT(ferry_quantize),
+	.matmul_packed = FERRY_VARIANT(ferry_matmul_packed),
 	.unpack = FERRY_VARIANT(ferry_unpack),
 	.rms_norm = FERRY_VARIANT(ferry_rms_norm),
 	.silu_mul = FERRY_VARIANT(ferry_silu_mul),

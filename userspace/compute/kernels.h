@@ -13,8 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "compute/activation.h"
 #include "compute/attention.h"
 #include "compute/matrix.h"
+#include "compute/packed.h"
 
 struct ferry_kernels {
 	const char *name; /* "portable", "avx2", "avx512" */
@@ -29,6 +31,21 @@ struct ferry_kernels {
 	void (*matmul)(const struct ferry_matrix *w, const float *x, size_t x_stride,
 		       size_t n_tokens, float *y, size_t y_stride, size_t row_begin,
 		       size_t row_end);
+
+	/*
+	 * Activations of one token, n a multiple of 32, to blocks: block b to blocks[b * stride].
+	 * The same bits as ferry_quantize_reference().
+	 */
+	void (*quantize)(const float *x, size_t n, struct ferry_q8_block *blocks, size_t stride);
+
+	/*
+	 * As matmul, for packed weights and quantized activations: rows of groups
+	 * [group_begin, group_end), tokens first ... first + n_tokens - 1 of @x, of which token
+	 * @first goes to y. The same bits as ferry_matmul_packed_reference().
+	 */
+	void (*matmul_packed)(const struct ferry_packed *w, const struct ferry_activations *x,
+			      size_t first, size_t n_tokens, float *y, size_t y_stride,
+			      size_t group_begin, size_t group_end);
 
 	/* ferry_dequantize_row(): the same floats */
 	void (*unpack)(enum ferry_tensor_type type, const void *src, float *dst, size_t n);

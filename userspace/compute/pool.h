@@ -30,8 +30,8 @@ uint32_t ferry_pool_n_threads(const struct ferry_pool *p);
  * Runs fn(data, thread, n_threads) on every thread, thread = 0..n_threads-1, and returns when all
  * have returned. Not re-entrant; one caller at a time. @p may be NULL: fn(data, 0, 1) here.
  */
-void ferry_pool_run(struct ferry_pool *p, void (*fn)(void *data, uint32_t thread, uint32_t n_threads),
-		    void *data);
+void ferry_pool_run(struct ferry_pool *p,
+		    void (*fn)(void *data, uint32_t thread, uint32_t n_threads), void *data);
 
 /* Inside fn: wait until every thread of this run has come here. */
 void ferry_pool_barrier(struct ferry_pool *p);

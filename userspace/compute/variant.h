@@ -26,6 +26,16 @@ void FERRY_VARIANT(ferry_matmul)(const struct ferry_matrix *w, const float *x, s
 void FERRY_VARIANT(ferry_unpack)(enum ferry_tensor_type type, const void *src, float *dst,
 				 size_t n);
 
+/* activation.c */
+void FERRY_VARIANT(ferry_quantize)(const float *x, size_t n, struct ferry_q8_block *blocks,
+				   size_t stride);
+
+/* matmul_packed.c */
+void FERRY_VARIANT(ferry_matmul_packed)(const struct ferry_packed *w,
+					const struct ferry_activations *x, size_t first,
+					size_t n_tokens, float *y, size_t y_stride,
+					size_t group_begin, size_t group_end);
+
 /* elementwise.c */
 void FERRY_VARIANT(ferry_rms_norm)(float *y, const float *x, const float *w, size_t n, float eps);
 void FERRY_VARIANT(ferry_silu_mul)(float *gate, const float *up, size_t n);
