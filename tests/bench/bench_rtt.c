@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "engine/weights.h"
 #include "fixtures/tiny_model.h"
 #include "link_emulator.h"
 #include "model/model.h"
@@ -176,7 +177,8 @@ int main(int argc, char **argv)
 		r.model_path = temporary = ferry_tiny_model_temp(&tiny);
 	if (!r.model_path)
 		return 1;
-	if (ferry_model_load(r.model_path, &r.model, &err) || ferry_pool_new(1, &r.pool, &err))
+	if (ferry_model_load(r.model_path, &r.model, &err) ||
+	    ferry_weights_prepare(r.model, NULL, &err) || ferry_pool_new(1, &r.pool, &err))
 		die(&err);
 	if (r.split < 0)
 		r.split = (int32_t)(r.model->hp.n_layers / 2);

@@ -181,15 +181,20 @@ void shared_model_open(struct shared_model *s, const char *name)
 	*s = (struct shared_model){0};
 	shared_path(path, name, ".gguf");
 	NEED(ferry_model_load(path, &s->model, &err), err);
+	NEED(ferry_weights_prepare(s->model, NULL, &err), err);
 	s->ids = shared_ids(name, ".tokens", &s->n);
 	shared_path(path, name, ".exact.f32");
 	s->exact = read_all(path, &size);
+	assert_int_equal(size, (size_t)s->n * s->model->hp.n_vocab * sizeof(float));
+	shared_path(path, name, ".logits.f32");
+	s->other = read_all(path, &size);
 	assert_int_equal(size, (size_t)s->n * s->model->hp.n_vocab * sizeof(float));
 }
 
 void shared_model_close(struct shared_model *s)
 {
 	free(s->exact);
+	free(s->other);
 	free(s->ids);
 	ferry_model_free(s->model);
 }

@@ -35,6 +35,7 @@ struct shared_model {
 	int32_t *ids;
 	uint32_t n;
 	float *exact; /* [n][n_vocab] */
+	float *other; /* likewise, of the other runtime's own fast path */
 };
 
 void shared_model_open(struct shared_model *s, const char *name);

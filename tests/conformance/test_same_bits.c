@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "engine/weights.h"
 #include "fixtures/tiny_model.h"
 #include "logit_run.h"
 
@@ -46,7 +47,7 @@ static struct ferry_model *open_fixture(const struct ferry_tiny_model *options)
 	char *path = ferry_tiny_model_temp(options);
 
 	assert_non_null(path);
-	if (ferry_model_load(path, &m, &err))
+	if (ferry_model_load(path, &m, &err) || ferry_weights_prepare(m, NULL, &err))
 		fail_msg("%s", err.text);
 	unlink(path);
 	free(path);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "engine/weights.h"
 #include "fixtures/tiny_model.h"
 #include "fuzz/fuzz.h"
 #include "node/edge_private.h"
@@ -34,6 +35,7 @@ static struct ferry_edge *the_edge(void)
 		return edge;
 	path = ferry_tiny_model_temp(&(struct ferry_tiny_model){.n_layers = 1, .n_vocab = 512});
 	FUZZ_CHECK(path && !ferry_model_load(path, &model, NULL));
+	FUZZ_CHECK(!ferry_weights_prepare(model, NULL, NULL));
 	FUZZ_CHECK(!ferry_edge_new(model, &o, &edge, NULL));
 	unlink(path);
 	free(path);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/weights.h"
 #include "two_nodes.h"
 
 void two_nodes_load(struct two_nodes *t, const struct ferry_tiny_model *options, uint32_t n_threads)
@@ -20,7 +21,8 @@ void two_nodes_load(struct two_nodes *t, const struct ferry_tiny_model *options,
 	*t = (struct two_nodes){0};
 	t->path = ferry_tiny_model_temp(options);
 	assert_non_null(t->path);
-	if (ferry_model_load(t->path, &t->model, &err))
+	if (ferry_model_load(t->path, &t->model, &err) ||
+	    ferry_weights_prepare(t->model, NULL, &err))
 		fail_msg("%s", err.text);
 	if (ferry_pool_new(n_threads, &t->pool, &err))
 		fail_msg("%s", err.text);

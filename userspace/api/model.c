@@ -5,6 +5,7 @@
 
 #include "api/options.h"
 #include "base/error.h"
+#include "engine/weights.h"
 #include "ferry/ferry.h"
 #include "model/model.h"
 #include "model/tokenizer.h"
@@ -31,7 +32,15 @@ int ferry_model_open(const char *path, const struct ferry_model_options *options
 				  "the path of the model is empty");
 	ret = ferry_options_copy(&o, sizeof(o), options, &defaults, "struct ferry_model_options",
 				 err);
-	return ret ? ret : ferry_model_load(path, model, err);
+	if (!ret)
+		ret = ferry_model_load(path, model, err);
+	if (!ret)
+		ret = ferry_weights_prepare(*model, NULL, err);
+	if (ret) {
+		ferry_model_free(*model);
+		*model = NULL;
+	}
+	return ret;
 }
 
 void ferry_model_close(struct ferry_model *model)

@@ -9,6 +9,7 @@
 
 #include "cli/command.h"
 #include "compute/pool.h"
+#include "engine/weights.h"
 #include "model/model.h"
 #include "node/edge.h"
 
@@ -179,7 +180,10 @@ int ferry_cli_edge(int argc, char **argv)
 	ret = ferry_model_load(o.model, &model, &err);
 	if (ret)
 		return ferry_cli_fail(command_name, &err);
-	ret = serve(&o, model, &err);
+	ret = ferry_weights_prepare(
+		model, &(struct ferry_weights_options){.n_threads = o.edge.n_threads}, &err);
+	if (!ret)
+		ret = serve(&o, model, &err);
 	ferry_model_free(model);
 	return ret ? ferry_cli_fail(command_name, &err) : CLI_OK;
 }

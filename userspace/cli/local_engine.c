@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "engine/weights.h"
 
 static enum ferry_kv_type kv_type_of(bool reference)
 {
@@ -23,7 +24,11 @@ int ferry_local_engine_open(struct ferry_local_engine *e, const char *path, uint
 	if (ret)
 		return ret;
 	hp = &e->model->hp;
-	ret = ferry_pool_new(n_threads, &e->pool, err);
+	if (!reference)
+		ret = ferry_weights_prepare(
+			e->model, &(struct ferry_weights_options){.n_threads = n_threads}, err);
+	if (!ret)
+		ret = ferry_pool_new(n_threads, &e->pool, err);
 	if (ret)
 		goto close;
 	ret = ferry_forward_new(e->model, e->pool, max_tokens,

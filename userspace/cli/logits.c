@@ -18,6 +18,7 @@
 #include "cli/progress.h"
 #include "cli/run_options.h"
 #include "cli/text_file.h"
+#include "engine/weights.h"
 #include "node/session.h"
 
 static const char command_name[] = "ferry logits";
@@ -214,6 +215,9 @@ static int run_with_edge(struct logits_options *o, const int32_t *ids, size_t n,
 	logits = malloc(o->batch * n_vocab * sizeof(*logits));
 	if (!logits)
 		ret = ferry_fail_memory(err, "logits", o->batch * n_vocab * sizeof(*logits));
+	if (!ret)
+		ret = ferry_weights_prepare(
+			model, &(struct ferry_weights_options){.n_threads = o->n_threads}, err);
 	if (!ret)
 		ret = ferry_pool_new(o->n_threads, &pool, err);
 	if (!ret)

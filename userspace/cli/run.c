@@ -18,6 +18,7 @@
 #include "cli/side_panel.h"
 #include "cli/text_file.h"
 #include "compute/pool.h"
+#include "engine/weights.h"
 #include "model/chat_template.h"
 #include "model/tokenizer.h"
 #include "node/session.h"
@@ -302,6 +303,10 @@ static int run(struct run *r, struct ferry_error *err)
 		ret = encode_prompt(r, err);
 	if (!ret && !r->o.seed_given)
 		ret = draw_seed(&r->o.sampling, err);
+	if (!ret)
+		ret = ferry_weights_prepare(
+			r->model, &(struct ferry_weights_options){.n_threads = r->o.n_threads},
+			err);
 	if (!ret)
 		ret = ferry_pool_new(r->o.n_threads, &r->pool, err);
 	if (ret)

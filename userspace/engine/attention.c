@@ -9,44 +9,126 @@ static void add(float *x, const float *b, size_t n)
 		x[i] += b[i];
 }
 
-/* Bias, norm and rope of one query head. */
+/* Bias of one head, then its norm and rope, as far as the architecture has them. */
+static void finish(struct ferry_pass *p, uint32_t layer, uint32_t t, float *head, const float *bias,
+		   const float *norm)
+{
+	const struct ferry_forward *f = p->f;
+	const struct ferry_hparams *hp = &f->model->hp;
+	const bool sliding = f->model->layers[layer].sliding;
+
+	if (bias)
+		add(head, bias, hp->n_head_dim);
+	if (norm)
+		f->kernels->rms_norm(head, head, norm, hp->n_head_dim, hp->norm_eps);
+	ferry_rope_rotate(f->model->arch->rope, head, 1, 0,
+			  (sliding ? f->angles_sliding : f->angles_global) + (size_t)t * hp->n_rot,
+			  hp->n_rot);
+}
+
+static const float *bias_of(const float *biases, uint32_t head, uint32_t dim)
+{
+	return biases ? biases + (size_t)head * dim : NULL;
+}
+
 static void finish_query(struct ferry_pass *p, uint32_t layer, uint32_t t, uint32_t head)
 {
 	const struct ferry_forward *f = p->f;
 	const struct ferry_hparams *hp = &f->model->hp;
 	const struct ferry_layer_vectors *v = &f->vectors[layer];
-	const bool sliding = f->model->layers[layer].sliding;
-	float *q = f->q + ((size_t)t * hp->n_head + head) * hp->n_head_dim;
 
-	if (v->bq)
-		add(q, v->bq + (size_t)head * hp->n_head_dim, hp->n_head_dim);
-	if (v->q_norm)
-		f->kernels->rms_norm(q, q, v->q_norm, hp->n_head_dim, hp->norm_eps);
-	ferry_rope_rotate(f->model->arch->rope, q, 1, 0,
-			  (sliding ? f->angles_sliding : f->angles_global) + (size_t)t * hp->n_rot,
-			  hp->n_rot);
+	finish(p, layer, t, f->q + ((size_t)t * hp->n_head + head) * hp->n_head_dim,
+	       bias_of(v->bq, head, hp->n_head_dim), v->q_norm);
 }
 
-/* The same for one key head; then key and value go into the cache. */
-static void finish_key_value(struct ferry_pass *p, uint32_t layer, uint32_t t, uint32_t head)
+static void finish_key(struct ferry_pass *p, uint32_t layer, uint32_t t, uint32_t head)
 {
 	const struct ferry_forward *f = p->f;
 	const struct ferry_hparams *hp = &f->model->hp;
 	const struct ferry_layer_vectors *v = &f->vectors[layer];
-	const bool sliding = f->model->layers[layer].sliding;
 	float *key = f->k + ((size_t)t * hp->n_head_kv + head) * hp->n_head_dim;
+
+	finish(p, layer, t, key, bias_of(v->bk, head, hp->n_head_dim), v->k_norm);
+	ferry_kv_put_key(f->tokens[t].kv, layer, head, f->tokens[t].position, key);
+}
+
+static void finish_value(struct ferry_pass *p, uint32_t layer, uint32_t t, uint32_t head)
+{
+	const struct ferry_forward *f = p->f;
+	const struct ferry_hparams *hp = &f->model->hp;
+	const float *bias = bias_of(f->vectors[layer].bv, head, hp->n_value_dim);
 	float *value = f->v + ((size_t)t * hp->n_head_kv + head) * hp->n_value_dim;
 
-	if (v->bk)
-		add(key, v->bk + (size_t)head * hp->n_head_dim, hp->n_head_dim);
-	if (v->bv)
-		add(value, v->bv + (size_t)head * hp->n_value_dim, hp->n_value_dim);
-	if (v->k_norm)
-		f->kernels->rms_norm(key, key, v->k_norm, hp->n_head_dim, hp->norm_eps);
-	ferry_rope_rotate(f->model->arch->rope, key, 1, 0,
-			  (sliding ? f->angles_sliding : f->angles_global) + (size_t)t * hp->n_rot,
-			  hp->n_rot);
-	ferry_kv_put(f->tokens[t].kv, layer, head, f->tokens[t].position, key, value);
+	if (bias)
+		add(value, bias, hp->n_value_dim);
+	ferry_kv_put_value(f->tokens[t].kv, layer, head, f->tokens[t].position, value);
+}
+
+/* One of the three projections: its heads count on from those of the one before. */
+struct projection {
+	const struct ferry_tensor *weight;
+	float *out; /* [T][n_heads * dim] */
+	uint32_t n_heads, dim;
+	void (*finish)(struct ferry_pass *p, uint32_t layer, uint32_t t, uint32_t head);
+};
+
+static void multiply_heads(const struct ferry_pass *p, const struct projection *j, uint32_t begin,
+			   uint32_t end)
+{
+	const struct ferry_forward *f = p->f;
+	const struct ferry_weight w = ferry_weight_of(f->model, j->weight, 0);
+	const struct ferry_input x = ferry_pass_input(f->x, f->x_quantized, p->n_tokens);
+
+	ferry_pass_multiply(f, &w, &x, j->out, (size_t)begin * j->dim, (size_t)end * j->dim);
+}
+
+static void finish_heads(struct ferry_pass *p, const struct projection *j, uint32_t layer,
+			 uint32_t begin, uint32_t end)
+{
+	for (uint32_t t = 0; t < p->n_tokens; t++)
+		for (uint32_t head = begin; head < end; head++)
+			j->finish(p, layer, t, head);
+}
+
+/*
+ * x to queries, and to keys and values in the cache. A thread finishes the heads whose rows it has
+ * multiplied; only where the rows of a head are not whole groups does it have to wait.
+ */
+static void project(struct ferry_pass *p, uint32_t layer, uint32_t thread, uint32_t n_threads)
+{
+	struct ferry_forward *f = p->f;
+	const struct ferry_hparams *hp = &f->model->hp;
+	const struct ferry_layer *l = &f->model->layers[layer];
+	const struct projection all[3] = {
+		{l->wq, f->q, hp->n_head, hp->n_head_dim, finish_query},
+		{l->wk, f->k, hp->n_head_kv, hp->n_head_dim, finish_key},
+		{l->wv, f->v, hp->n_head_kv, hp->n_value_dim, finish_value},
+	};
+	const bool whole = !(hp->n_head_dim % FERRY_PACKED_LANES) &&
+			   !(hp->n_value_dim % FERRY_PACKED_LANES);
+	size_t begin, end, first = 0;
+
+	for (int i = 0; i < 3 && !whole; i++) {
+		const struct ferry_weight w = ferry_weight_of(f->model, all[i].weight, 0);
+		const struct ferry_input x = ferry_pass_input(f->x, f->x_quantized, p->n_tokens);
+
+		ferry_pass_rows(w.rows.n_out, thread, n_threads, &begin, &end);
+		ferry_pass_multiply(f, &w, &x, all[i].out, begin, end);
+	}
+	if (!whole)
+		ferry_pool_barrier(f->pool);
+	ferry_pool_share(hp->n_head + 2 * (size_t)hp->n_head_kv, 1, thread, n_threads, &begin,
+			 &end);
+	for (int i = 0; i < 3; first += all[i++].n_heads) {
+		const size_t last = first + all[i].n_heads;
+		const size_t b = begin > first ? begin : first, e = end < last ? end : last;
+
+		if (b >= e)
+			continue;
+		if (whole)
+			multiply_heads(p, &all[i], (uint32_t)(b - first), (uint32_t)(e - first));
+		finish_heads(p, &all[i], layer, (uint32_t)(b - first), (uint32_t)(e - first));
+	}
 }
 
 /*
@@ -84,7 +166,8 @@ static struct items cut(const struct ferry_pass *p, uint32_t n_threads)
 
 /* Item @i of a span whose first token is token @first of the batch. */
 static void attend(const struct ferry_pass *p, uint32_t layer, const struct ferry_span *span,
-		   uint32_t first, uint64_t i, uint32_t rows, float *scratch)
+		   uint32_t first, uint64_t i, uint32_t rows, const struct ferry_input *quantize,
+		   float *scratch)
 {
 	const struct ferry_forward *f = p->f;
 	const struct ferry_hparams *hp = &f->model->hp;
@@ -93,6 +176,7 @@ static void attend(const struct ferry_pass *p, uint32_t layer, const struct ferr
 	const struct ferry_attention_kv kv = ferry_kv_head(span->kv, layer, kv_head);
 	const struct ferry_attention_scale scale = {hp->attention_scale, hp->attention_softcap};
 	const uint32_t n = (uint32_t)(all - row < rows ? all - row : rows);
+	const size_t wide = (size_t)hp->n_head * hp->n_value_dim;
 	struct ferry_attention_row list[FERRY_ATTENTION_ROWS];
 
 	for (uint32_t r = 0; r < n; r++) {
@@ -110,10 +194,18 @@ static void attend(const struct ferry_pass *p, uint32_t layer, const struct ferr
 			list[r].begin = end - hp->n_swa;
 	}
 	f->kernels->attention(&kv, list, n, &scale, scratch);
+	for (uint32_t r = 0; quantize && r < n; r++) {
+		const uint32_t t = first + (uint32_t)((row + r) / group);
+		const size_t head = kv_head * group + (row + r) % group;
+
+		ferry_pass_quantize(f, quantize, t, f->heads + (size_t)t * wide,
+				    head * hp->n_value_dim, (head + 1) * hp->n_value_dim);
+	}
 }
 
-static void attend_all(const struct ferry_pass *p, uint32_t layer, uint32_t thread,
-		       uint32_t n_threads)
+/* Where @quantize is given, heads are quantized for it as they come. */
+static void attend_all(const struct ferry_pass *p, uint32_t layer,
+		       const struct ferry_input *quantize, uint32_t thread, uint32_t n_threads)
 {
 	const struct items items = cut(p, n_threads);
 	float *scratch = p->f->per_thread + thread * p->f->per_thread_floats;
@@ -125,48 +217,49 @@ static void attend_all(const struct ferry_pass *p, uint32_t layer, uint32_t thre
 		const uint64_t n = items_of_span(p, &p->spans[s], items.rows);
 
 		for (; next < before + n; next += n_threads)
-			attend(p, layer, &p->spans[s], first, next - before, items.rows, scratch);
+			attend(p, layer, &p->spans[s], first, next - before, items.rows, quantize,
+			       scratch);
 		before += n;
 		first += p->spans[s].n_tokens;
 	}
+}
+
+/* heads to blocks, on this thread's tokens */
+static void quantize_heads(const struct ferry_pass *p, const struct ferry_input *in, size_t n,
+			   uint32_t thread, uint32_t n_threads)
+{
+	size_t begin, end;
+
+	ferry_pool_share(p->n_tokens, 1, thread, n_threads, &begin, &end);
+	for (size_t t = begin; t < end; t++)
+		ferry_pass_quantize(p->f, in, t, p->f->heads + t * n, 0, n);
 }
 
 void ferry_pass_attention(struct ferry_pass *p, uint32_t layer, uint32_t thread, uint32_t n_threads)
 {
 	struct ferry_forward *f = p->f;
 	const struct ferry_hparams *hp = &f->model->hp;
-	const struct ferry_layer *l = &f->model->layers[layer];
-	const struct ferry_matrix wq = ferry_matrix_of(l->wq, 0), wk = ferry_matrix_of(l->wk, 0);
-	const struct ferry_matrix wv = ferry_matrix_of(l->wv, 0), wo = ferry_matrix_of(l->wo, 0);
-	const uint32_t T = p->n_tokens, n_heads = hp->n_head + hp->n_head_kv;
+	const struct ferry_weight wo = ferry_weight_of(f->model, f->model->layers[layer].wo, 0);
+	const struct ferry_input heads =
+		ferry_pass_input(f->heads, f->heads_quantized, p->n_tokens);
+	const bool by_head = !(hp->n_value_dim % FERRY_ACTIVATION_BLOCK);
 	size_t begin, end;
 
-	ferry_pass_matmul(f, &wq, f->x, T, f->q, thread, n_threads); /* [T][n_head * n_head_dim] */
-	ferry_pass_matmul(f, &wk, f->x, T, f->k, thread,
-			  n_threads); /* [T][n_head_kv * n_head_dim] */
-	ferry_pass_matmul(f, &wv, f->x, T, f->v, thread,
-			  n_threads); /* [T][n_head_kv * n_value_dim] */
+	project(p, layer, thread, n_threads);
 	ferry_pool_barrier(f->pool);
 
-	ferry_pool_share((size_t)T * n_heads, 1, thread, n_threads, &begin, &end);
-	for (size_t i = begin; i < end; i++) {
-		const uint32_t t = (uint32_t)(i / n_heads), head = (uint32_t)(i % n_heads);
-
-		if (head < hp->n_head)
-			finish_query(p, layer, t, head);
-		else
-			finish_key_value(p, layer, t, head - hp->n_head);
+	attend_all(p, layer, wo.is_packed && by_head ? &heads : NULL, thread,
+		   n_threads); /* q, cache -> heads [T][n_head * n_value_dim] */
+	ferry_pool_barrier(f->pool);
+	if (wo.is_packed && !by_head) {
+		quantize_heads(p, &heads, wo.rows.n_in, thread, n_threads);
+		ferry_pool_barrier(f->pool);
 	}
-	ferry_pool_barrier(f->pool);
 
-	attend_all(p, layer, thread, n_threads); /* q, cache -> heads [T][n_head * n_value_dim] */
-	ferry_pool_barrier(f->pool);
-
-	ferry_pass_matmul(f, &wo, f->heads, T, f->y, thread, n_threads); /* [T][n_embd] */
-	if (f->vectors[layer].bo) {
-		ferry_pass_rows(hp->n_embd, thread, n_threads, &begin, &end);
-		for (uint32_t t = 0; t < T; t++)
+	ferry_pass_rows(hp->n_embd, thread, n_threads, &begin, &end);
+	ferry_pass_multiply(f, &wo, &heads, f->y, begin, end); /* [T][n_embd] */
+	if (f->vectors[layer].bo)
+		for (uint32_t t = 0; t < p->n_tokens; t++)
 			add(f->y + (size_t)t * hp->n_embd + begin, f->vectors[layer].bo + begin,
 			    end - begin);
-	}
 }

@@ -52,14 +52,18 @@ static void route(struct ferry_pass *p, uint32_t layer, uint32_t thread, uint32_
 {
 	struct ferry_forward *f = p->f;
 	const struct ferry_hparams *hp = &f->model->hp;
-	const struct ferry_matrix router = ferry_matrix_of(f->model->layers[layer].router, 0);
+	const struct ferry_weight router =
+		ferry_weight_of(f->model, f->model->layers[layer].router, 0);
 	const uint32_t n = hp->n_experts, k = hp->n_experts_used;
+	struct ferry_input x = ferry_pass_input(f->x, f->x_quantized, p->n_tokens);
 	size_t begin, end;
 
 	ferry_pool_share(p->n_tokens, 1, thread, n_threads, &begin, &end);
+	x.x += begin * hp->n_embd;
+	x.first = begin;
+	x.n_tokens = (uint32_t)(end - begin);
 	if (begin < end)
-		f->kernels->matmul(&router, f->x + begin * hp->n_embd, hp->n_embd, end - begin,
-				   f->moe.router + begin * n, n, 0, n);
+		ferry_pass_multiply(f, &router, &x, f->moe.router + begin * n, 0, n);
 	for (size_t t = begin; t < end; t++) {
 		softmax(f->moe.router + t * n, n);
 		choose(f->moe.router + t * n, n, f->moe.chosen + t * k, f->moe.weight + t * k, k);
@@ -85,17 +89,39 @@ static void sort(struct ferry_pass *p)
 	moe->begin[0] = 0;
 }
 
-static void gather(struct ferry_pass *p, uint32_t thread, uint32_t n_threads)
+/* The inputs of the pairs, in their order. */
+static void gather(struct ferry_pass *p, bool quantized, uint32_t thread, uint32_t n_threads)
 {
-	struct ferry_moe_scratch *moe = &p->f->moe;
-	const struct ferry_hparams *hp = &p->f->model->hp;
+	const struct ferry_forward *f = p->f;
+	const struct ferry_moe_scratch *moe = &f->moe;
+	const struct ferry_hparams *hp = &f->model->hp;
+	const size_t n_pairs = (size_t)p->n_tokens * hp->n_experts_used;
+	const size_t n_blocks = quantized ? hp->n_embd / FERRY_ACTIVATION_BLOCK : 0;
 	size_t begin, end;
 
-	ferry_pool_share((size_t)p->n_tokens * hp->n_experts_used, 1, thread, n_threads, &begin,
-			 &end);
-	for (size_t i = begin; i < end; i++)
-		memcpy(moe->x + (size_t)moe->place[i] * hp->n_embd,
-		       p->f->x + i / hp->n_experts_used * hp->n_embd, hp->n_embd * sizeof(float));
+	ferry_pool_share(n_pairs, 1, thread, n_threads, &begin, &end);
+	for (size_t i = begin; i < end; i++) {
+		const size_t t = i / hp->n_experts_used, place = moe->place[i];
+
+		memcpy(moe->x + place * hp->n_embd, f->x + t * hp->n_embd,
+		       hp->n_embd * sizeof(float));
+		for (size_t b = 0; b < n_blocks; b++)
+			moe->x_quantized[b * n_pairs + place] = f->x_quantized[b * p->n_tokens + t];
+	}
+}
+
+/* Expert @e's pairs of all: their rows of @x, and which rows of @q. */
+static struct ferry_input input_of(const struct ferry_moe_scratch *moe, uint32_t e, const float *x,
+				   size_t width, struct ferry_q8_block *q, size_t n_pairs)
+{
+	const size_t first = moe->begin[e];
+
+	return (struct ferry_input){
+		.x = x + first * width,
+		.q = {q, n_pairs},
+		.first = first,
+		.n_tokens = (uint32_t)(moe->begin[e + 1] - first),
+	};
 }
 
 /* y[t] = sum of weight * output over the token's experts, the preferred one first */
@@ -129,33 +155,43 @@ void ferry_pass_experts(struct ferry_pass *p, uint32_t layer, uint32_t thread, u
 	const struct ferry_hparams *hp = &f->model->hp;
 	const size_t n_embd = hp->n_embd, n_ff = hp->n_ff_expert;
 
+	const size_t n_pairs = (size_t)p->n_tokens * hp->n_experts_used;
+	size_t begin, end;
+
 	route(p, layer, thread, n_threads);
 	ferry_pool_barrier(f->pool);
 	if (thread == 0)
 		sort(p);
 	ferry_pool_barrier(f->pool);
-	gather(p, thread, n_threads); /* moe->x [pairs][n_embd] */
+	gather(p, ferry_weight_is_packed(l->e_gate) || ferry_weight_is_packed(l->e_up), thread,
+	       n_threads); /* moe->x [pairs][n_embd] */
 	ferry_pool_barrier(f->pool);
+	ferry_pool_share(n_ff, FERRY_ACTIVATION_BLOCK, thread, n_threads, &begin, &end);
 	for (uint32_t e = 0; e < hp->n_experts; e++) {
-		const uint32_t first = moe->begin[e], n = moe->begin[e + 1] - first;
-		const struct ferry_matrix gate = ferry_matrix_of(l->e_gate, e);
-		const struct ferry_matrix up = ferry_matrix_of(l->e_up, e);
-		float *const g = moe->gate + first * n_ff, *const u = moe->up + first * n_ff;
+		const struct ferry_weight gate = ferry_weight_of(f->model, l->e_gate, e);
+		const struct ferry_weight up = ferry_weight_of(f->model, l->e_up, e);
+		const struct ferry_input x =
+			input_of(moe, e, moe->x, n_embd, moe->x_quantized, n_pairs);
+		const struct ferry_input middle =
+			input_of(moe, e, moe->gate, n_ff, moe->gate_quantized, n_pairs);
+		float *const g = moe->gate + x.first * n_ff;
 
-		if (!n)
+		if (!x.n_tokens)
 			continue;
-		ferry_pass_matmul(f, &gate, moe->x + first * n_embd, n, g, thread, n_threads);
-		ferry_pass_matmul(f, &up, moe->x + first * n_embd, n, u, thread, n_threads);
-		ferry_pass_activate(f, g, u, n, n_ff, thread, n_threads);
+		ferry_pass_gate_up(f, &gate, &up, &x, g, moe->up + x.first * n_ff, begin, end);
+		for (uint32_t i = 0; ferry_weight_is_packed(l->e_down) && i < x.n_tokens; i++)
+			ferry_pass_quantize(f, &middle, x.first + i, g + i * n_ff, begin, end);
 	}
 	ferry_pool_barrier(f->pool);
+	ferry_pass_rows(n_embd, thread, n_threads, &begin, &end);
 	for (uint32_t e = 0; e < hp->n_experts; e++) {
-		const uint32_t first = moe->begin[e], n = moe->begin[e + 1] - first;
-		const struct ferry_matrix down = ferry_matrix_of(l->e_down, e);
+		const struct ferry_weight down = ferry_weight_of(f->model, l->e_down, e);
+		const struct ferry_input middle =
+			input_of(moe, e, moe->gate, n_ff, moe->gate_quantized, n_pairs);
 
-		if (n) /* over moe->x, whose tokens are not needed any more */
-			ferry_pass_matmul(f, &down, moe->gate + first * n_ff, n,
-					  moe->x + first * n_embd, thread, n_threads);
+		if (middle.n_tokens) /* over moe->x, whose tokens are not needed any more */
+			ferry_pass_multiply(f, &down, &middle, moe->x + middle.first * n_embd,
+					    begin, end);
 	}
 	ferry_pool_barrier(f->pool);
 	combine(p, thread, n_threads);

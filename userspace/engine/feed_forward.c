@@ -1,20 +1,43 @@
 // SPDX-License-Identifier: MIT
 #include "engine/pass.h"
 
+/* Gate and up together: rows [begin, end) of W_gate x and W_up x to activation(gate) * up. */
+void ferry_pass_gate_up(const struct ferry_forward *f, const struct ferry_weight *gate,
+			const struct ferry_weight *up, const struct ferry_input *x, float *g,
+			float *u, size_t begin, size_t end)
+{
+	const bool silu = f->model->arch->act == FERRY_ACT_SILU;
+	const size_t width = gate->rows.n_out;
+
+	ferry_pass_multiply(f, gate, x, g, begin, end);
+	ferry_pass_multiply(f, up, x, u, begin, end);
+	for (uint32_t t = 0; t < x->n_tokens; t++)
+		(silu ? f->kernels->silu_mul : f->kernels->gelu_mul)(
+			g + t * width + begin, u + t * width + begin, end - begin);
+}
+
 /* y = W_down (activation(W_gate x) * W_up x) */
 void ferry_pass_feed_forward(struct ferry_pass *p, uint32_t layer, uint32_t thread,
 			     uint32_t n_threads)
 {
 	struct ferry_forward *f = p->f;
 	const struct ferry_layer *l = &f->model->layers[layer];
-	const struct ferry_matrix gate = ferry_matrix_of(l->w_gate, 0);
-	const struct ferry_matrix up = ferry_matrix_of(l->w_up, 0);
-	const struct ferry_matrix down = ferry_matrix_of(l->w_down, 0);
+	const struct ferry_weight gate = ferry_weight_of(f->model, l->w_gate, 0);
+	const struct ferry_weight up = ferry_weight_of(f->model, l->w_up, 0);
+	const struct ferry_weight down = ferry_weight_of(f->model, l->w_down, 0);
 	const uint32_t T = p->n_tokens;
+	const struct ferry_input x = ferry_pass_input(f->x, f->x_quantized, T);
+	const struct ferry_input middle = ferry_pass_input(f->gate, f->gate_quantized, T);
+	const size_t width = gate.rows.n_out;
+	size_t begin, end;
 
-	ferry_pass_matmul(f, &gate, f->x, T, f->gate, thread, n_threads); /* [T][n_ff] */
-	ferry_pass_matmul(f, &up, f->x, T, f->up, thread, n_threads);	  /* [T][n_ff] */
-	ferry_pass_activate(f, f->gate, f->up, T, gate.n_out, thread, n_threads);
+	/* Whole blocks, so that each thread can quantize what it has computed. */
+	ferry_pool_share(width, FERRY_ACTIVATION_BLOCK, thread, n_threads, &begin, &end);
+	ferry_pass_gate_up(f, &gate, &up, &x, f->gate, f->up, begin, end); /* [T][n_ff] */
+	if (down.is_packed)
+		for (uint32_t t = 0; t < T; t++)
+			ferry_pass_quantize(f, &middle, t, f->gate + t * width, begin, end);
 	ferry_pool_barrier(f->pool);
-	ferry_pass_matmul(f, &down, f->gate, T, f->y, thread, n_threads); /* [T][n_embd] */
+	ferry_pass_rows(down.rows.n_out, thread, n_threads, &begin, &end);
+	ferry_pass_multiply(f, &down, &middle, f->y, begin, end); /* [T][n_embd] */
 }

@@ -22,25 +22,20 @@ bool ferry_all_finite(const float *x, size_t n)
 	return !bad;
 }
 
-void ferry_pass_matmul(const struct ferry_forward *f, const struct ferry_matrix *w, const float *x,
-		       uint32_t n, float *y, uint32_t thread, uint32_t n_threads)
+void ferry_pass_multiply(const struct ferry_forward *f, const struct ferry_weight *w,
+			 const struct ferry_input *x, float *y, size_t row_begin, size_t row_end)
 {
-	size_t begin, end;
+	const size_t n_out = w->rows.n_out;
 
-	ferry_pass_rows(w->n_out, thread, n_threads, &begin, &end);
-	f->kernels->matmul(w, x, w->n_in, n, y, w->n_out, begin, end);
-}
-
-void ferry_pass_activate(const struct ferry_forward *f, float *gate, const float *up, uint32_t n,
-			 size_t width, uint32_t thread, uint32_t n_threads)
-{
-	const bool silu = f->model->arch->act == FERRY_ACT_SILU;
-	size_t begin, end;
-
-	ferry_pass_rows(width, thread, n_threads, &begin, &end);
-	for (uint32_t t = 0; t < n; t++)
-		(silu ? f->kernels->silu_mul : f->kernels->gelu_mul)(
-			gate + t * width + begin, up + t * width + begin, end - begin);
+	if (row_begin == row_end)
+		return;
+	if (w->is_packed)
+		f->kernels->matmul_packed(&w->packed, &x->q, x->first, x->n_tokens, y, n_out,
+					  row_begin / FERRY_PACKED_LANES,
+					  ferry_packed_n_groups(row_end));
+	else
+		f->kernels->matmul(&w->rows, x->x, w->rows.n_in, x->n_tokens, y, n_out, row_begin,
+				   row_end);
 }
 
 /* The angles of this thread's tokens, for all layers. */
@@ -60,38 +55,53 @@ static void compute_angles(struct ferry_pass *p, uint32_t thread, uint32_t n_thr
 	}
 }
 
-/* x = norm(hidden) for this thread's tokens */
-static void norm(struct ferry_pass *p, const float *weight, uint32_t thread, uint32_t n_threads)
+/*
+ * From one block to the next, on this thread's tokens. hidden += y, or norm(y) where the
+ * architecture has a norm behind the block (@post), unless nothing was computed yet; then
+ * x = norm(hidden) with @weight, unless nothing follows.
+ */
+static void between(struct ferry_pass *p, bool add, const float *post, const float *weight,
+		    bool quantize, uint32_t thread, uint32_t n_threads)
 {
 	struct ferry_forward *f = p->f;
 	const struct ferry_hparams *hp = &f->model->hp;
-	size_t begin, end;
-
-	ferry_pool_share(p->n_tokens, 1, thread, n_threads, &begin, &end);
-	for (size_t t = begin; t < end; t++)
-		f->kernels->rms_norm(f->x + t * hp->n_embd, p->hidden + t * hp->n_embd, weight,
-				     hp->n_embd, hp->norm_eps);
-}
-
-/* hidden += y, or norm(y) where the architecture has a norm behind the block (@post) */
-static void add(struct ferry_pass *p, const float *post, uint32_t thread, uint32_t n_threads)
-{
-	struct ferry_forward *f = p->f;
-	const struct ferry_hparams *hp = &f->model->hp;
+	const struct ferry_input in = ferry_pass_input(f->x, f->x_quantized, p->n_tokens);
 	size_t begin, end;
 
 	ferry_pool_share(p->n_tokens, 1, thread, n_threads, &begin, &end);
 	for (size_t t = begin; t < end; t++) {
-		float *hidden = p->hidden + t * hp->n_embd, *y = f->y + t * hp->n_embd;
+		float *hidden = p->hidden + t * hp->n_embd, *x = f->x + t * hp->n_embd;
+		float *y = f->y + t * hp->n_embd;
 
-		if (post)
+		if (add && post)
 			f->kernels->rms_norm(y, y, post, hp->n_embd, hp->norm_eps);
-		for (uint32_t i = 0; i < hp->n_embd; i++)
+		for (uint32_t i = 0; add && i < hp->n_embd; i++)
 			hidden[i] += y[i];
+		if (weight)
+			f->kernels->rms_norm(x, hidden, weight, hp->n_embd, hp->norm_eps);
+		if (weight && quantize)
+			ferry_pass_quantize(f, &in, t, x, 0, hp->n_embd);
 	}
 }
 
-/* All threads run this together. T tokens; hidden is [T][n_embd]. */
+/* Whether the inputs of attention, and of the feed-forward block, meet packed weights. */
+static bool quantize_attention(const struct ferry_layer *l)
+{
+	return ferry_weight_is_packed(l->wq) || ferry_weight_is_packed(l->wk) ||
+	       ferry_weight_is_packed(l->wv);
+}
+
+static bool quantize_feed_forward(const struct ferry_layer *l)
+{
+	return ferry_weight_is_packed(l->w_gate) || ferry_weight_is_packed(l->w_up) ||
+	       ferry_weight_is_packed(l->e_gate) || ferry_weight_is_packed(l->e_up) ||
+	       ferry_weight_is_packed(l->router);
+}
+
+/*
+ * All threads run this together. T tokens; hidden is [T][n_embd]. Seven barriers per layer, one
+ * of them inside attention and one inside the feed-forward block.
+ */
 static void run_layers(void *data, uint32_t thread, uint32_t n_threads)
 {
 	struct ferry_pass *p = data;
@@ -101,23 +111,25 @@ static void run_layers(void *data, uint32_t thread, uint32_t n_threads)
 
 	compute_angles(p, thread, n_threads);
 	for (uint32_t i = p->begin; i < p->end; i++) {
+		const struct ferry_layer *l = &f->model->layers[i];
 		const struct ferry_layer_vectors *v = &f->vectors[i];
+		const struct ferry_layer_vectors *before = i > p->begin ? v - 1 : NULL;
 
-		norm(p, v->attn_norm, thread, n_threads); /* x [T][n_embd] */
+		between(p, before, before ? before->post_ffn_norm : NULL, v->attn_norm,
+			quantize_attention(l), thread, n_threads); /* x [T][n_embd] */
 		ferry_pool_barrier(f->pool);
 		ferry_pass_attention(p, i, thread, n_threads); /* y [T][n_embd] */
 		ferry_pool_barrier(f->pool);
-		add(p, v->post_attn_norm, thread, n_threads);
-
-		norm(p, v->ffn_norm, thread, n_threads); /* x [T][n_embd] */
+		between(p, true, v->post_attn_norm, v->ffn_norm, quantize_feed_forward(l), thread,
+			n_threads); /* x [T][n_embd] */
 		ferry_pool_barrier(f->pool);
 		if (hp->n_experts)
 			ferry_pass_experts(p, i, thread, n_threads); /* y [T][n_embd] */
 		else
 			ferry_pass_feed_forward(p, i, thread, n_threads); /* y [T][n_embd] */
 		ferry_pool_barrier(f->pool);
-		add(p, v->post_ffn_norm, thread, n_threads);
 	}
+	between(p, true, f->vectors[p->end - 1].post_ffn_norm, NULL, false, thread, n_threads);
 	/* The tokens that this thread has just added to. */
 	ferry_pool_share(p->n_tokens, 1, thread, n_threads, &begin, &end);
 	if (!ferry_all_finite(p->hidden + begin * hp->n_embd, (end - begin) * hp->n_embd))
@@ -231,16 +243,22 @@ static void run_head(void *data, uint32_t thread, uint32_t n_threads)
 	struct head *h = data;
 	struct ferry_forward *f = h->f;
 	const struct ferry_hparams *hp = &f->model->hp;
-	const struct ferry_matrix output = ferry_matrix_of(f->model->output, 0);
+	const struct ferry_weight output = ferry_weight_of(f->model, f->model->output, 0);
+	const struct ferry_input in = ferry_pass_input(f->x, f->x_quantized, h->n);
 	size_t begin, end;
 
 	ferry_pool_share(h->n, 1, thread, n_threads, &begin, &end);
-	for (size_t t = begin; t < end; t++)
-		f->kernels->rms_norm(f->x + t * hp->n_embd, h->hidden + t * hp->n_embd,
-				     f->output_norm, hp->n_embd, hp->norm_eps);
+	for (size_t t = begin; t < end; t++) {
+		float *x = f->x + t * hp->n_embd;
+
+		f->kernels->rms_norm(x, h->hidden + t * hp->n_embd, f->output_norm, hp->n_embd,
+				     hp->norm_eps);
+		if (output.is_packed)
+			ferry_pass_quantize(f, &in, t, x, 0, hp->n_embd);
+	}
 	ferry_pool_barrier(f->pool);
-	ferry_pass_matmul(f, &output, f->x, h->n, h->logits, thread, n_threads);
 	ferry_pass_rows(hp->n_vocab, thread, n_threads, &begin, &end);
+	ferry_pass_multiply(f, &output, &in, h->logits, begin, end);
 	for (uint32_t t = 0; t < h->n; t++) {
 		float *logits = h->logits + (size_t)t * hp->n_vocab + begin;
 

@@ -34,9 +34,10 @@ struct ferry_span {
 
 /**
  * ferry_forward_new - scratch memory for passes of at most @max_tokens tokens.
+ * @m: prepared by ferry_weights_prepare() (weights.h), unless @path is the oracle's
  * @pool: may be NULL (one thread); must outlive the result
  *
- * Return: 0, -ENOMEM, or -EINVAL where @max_tokens is 0.
+ * Return: 0, -ENOMEM, or -EINVAL where @max_tokens is 0 or the weights are not prepared.
  */
 int ferry_forward_new(const struct ferry_model *m, struct ferry_pool *pool, uint32_t max_tokens,
 		      enum ferry_path path, struct ferry_forward **out, struct ferry_error *err);

@@ -127,14 +127,22 @@ static float get_element(const uint8_t *elements, size_t i, bool f16)
 	return f;
 }
 
-void ferry_kv_put(struct ferry_kv_cache *kv, uint32_t layer, uint32_t head, uint32_t position,
-		  const float *key, const float *value)
+void ferry_kv_put_key(struct ferry_kv_cache *kv, uint32_t layer, uint32_t head, uint32_t position,
+		      const float *key)
 {
 	const struct ferry_attention_kv h = ferry_kv_head(kv, layer, head);
-	uint8_t *keys = kv->data + (h.keys - kv->data), *values = kv->data + (h.values - kv->data);
+	uint8_t *keys = kv->data + (h.keys - kv->data);
 
 	for (uint32_t d = 0; d < h.key_dim; d++)
 		put_element(keys, ferry_attention_key_at(h.key_dim, position, d), h.f16, key[d]);
+}
+
+void ferry_kv_put_value(struct ferry_kv_cache *kv, uint32_t layer, uint32_t head, uint32_t position,
+			const float *value)
+{
+	const struct ferry_attention_kv h = ferry_kv_head(kv, layer, head);
+	uint8_t *values = kv->data + (h.values - kv->data);
+
 	for (uint32_t d = 0; d < h.value_dim; d++)
 		put_element(values, ferry_attention_value_at(h.value_dim, position, d), h.f16,
 			    value[d]);

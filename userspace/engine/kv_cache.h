@@ -21,8 +21,8 @@ struct ferry_kv_cache {
 	const struct ferry_model *model;
 	enum ferry_kv_type type;
 	uint32_t layer_begin, layer_end; /* holds layers [begin, end) */
-	uint32_t n_ctx;                  /* positions */
-	uint32_t n_past;                 /* positions that hold something, the same for all layers */
+	uint32_t n_ctx;			 /* positions */
+	uint32_t n_past; /* positions that hold something, the same for all layers */
 	size_t n_bytes;
 	uint8_t *data; /* private: see kv_cache.c for the layout */
 };

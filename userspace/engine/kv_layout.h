@@ -14,8 +14,10 @@ struct ferry_attention_kv ferry_kv_head(const struct ferry_kv_cache *kv, uint32_
 					uint32_t head);
 
 /* Write position @position < n_ctx: key [n_head_dim], value [n_value_dim]. */
-void ferry_kv_put(struct ferry_kv_cache *kv, uint32_t layer, uint32_t head, uint32_t position,
-		  const float *key, const float *value);
+void ferry_kv_put_key(struct ferry_kv_cache *kv, uint32_t layer, uint32_t head, uint32_t position,
+		      const float *key);
+void ferry_kv_put_value(struct ferry_kv_cache *kv, uint32_t layer, uint32_t head, uint32_t position,
+			const float *value);
 
 /* Read it back; one element at a time, for the reference and for tests. */
 void ferry_kv_get(const struct ferry_kv_cache *kv, uint32_t layer, uint32_t head, uint32_t position,

@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "compute/kernels.h"
 #include "engine/forward.h"
+#include "engine/weights.h"
 
 /*
  * Norms and biases of a layer, copied out of the file, where they may be unaligned; NULL as there.
@@ -35,6 +36,7 @@ struct ferry_moe_scratch {
 	uint32_t *begin;      /* [n_experts + 1] each expert's pairs in the order below */
 	uint32_t *place;      /* [P] where a pair lies in that order */
 	float *x, *gate, *up; /* [P][n_embd], [P][n_ff_expert], sorted by expert */
+	struct ferry_q8_block *x_quantized, *gate_quantized; /* [n_embd / 32][P], ... */
 };
 
 struct ferry_forward {
@@ -56,6 +58,8 @@ struct ferry_forward {
 	float *q, *k, *v;		       /* [T][heads * dim] */
 	float *heads;			       /* [T][n_head * n_value_dim] */
 	float *gate, *up;		       /* [T][n_ff] */
+	/* x, heads and gate for packed weights; [n / 32][tokens of the pass] */
+	struct ferry_q8_block *x_quantized, *heads_quantized, *gate_quantized;
 	struct ferry_moe_scratch moe;
 	float *per_thread; /* [n_threads][per_thread_floats] */
 	size_t per_thread_floats;
@@ -89,13 +93,40 @@ static inline void ferry_pass_rows(size_t n, uint32_t thread, uint32_t n_threads
 	ferry_pool_share(n, 16, thread, n_threads, begin, end);
 }
 
-/* This thread's rows of y = W x; x is [n][n_in], y [n][n_out]. */
-void ferry_pass_matmul(const struct ferry_forward *f, const struct ferry_matrix *w, const float *x,
-		       uint32_t n, float *y, uint32_t thread, uint32_t n_threads);
+/* What a matrix is multiplied with: rows [first, first + n_tokens) of activations. */
+struct ferry_input {
+	const float *x;		    /* row @first, [n_tokens][n_in] */
+	struct ferry_activations q; /* all rows, where weights are packed */
+	size_t first;
+	uint32_t n_tokens;
+};
 
-/* gate = activation(gate) * up on this thread's rows; both are [n][width]. */
-void ferry_pass_activate(const struct ferry_forward *f, float *gate, const float *up, uint32_t n,
-			 size_t width, uint32_t thread, uint32_t n_threads);
+static inline struct ferry_input ferry_pass_input(const float *x, struct ferry_q8_block *q,
+						  uint32_t n_tokens)
+{
+	return (struct ferry_input){.x = x, .q = {q, n_tokens}, .n_tokens = n_tokens};
+}
+
+/* Elements [begin, end) of row @t, which are at row + begin; whole blocks. */
+static inline void ferry_pass_quantize(const struct ferry_forward *f, const struct ferry_input *in,
+				       size_t t, const float *row, size_t begin, size_t end)
+{
+	f->kernels->quantize(row + begin, end - begin,
+			     in->q.blocks + begin / FERRY_ACTIVATION_BLOCK * in->q.n_tokens + t,
+			     in->q.n_tokens);
+}
+
+/*
+ * Rows [row_begin, row_end) of y = W x on this thread; y is [n_tokens][n_out]. Of packed weights,
+ * row_begin is a multiple of sixteen, and so is row_end unless it is the last.
+ */
+void ferry_pass_multiply(const struct ferry_forward *f, const struct ferry_weight *w,
+			 const struct ferry_input *x, float *y, size_t row_begin, size_t row_end);
+
+/* feed_forward.c: gate = activation(W_gate x) * W_up x on rows [begin, end) of both */
+void ferry_pass_gate_up(const struct ferry_forward *f, const struct ferry_weight *gate,
+			const struct ferry_weight *up, const struct ferry_input *x, float *g,
+			float *u, size_t begin, size_t end);
 
 /* Whether all n floats are finite. */
 bool ferry_all_finite(const float *x, size_t n);

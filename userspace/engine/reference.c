@@ -188,10 +188,12 @@ static void attention(struct ferry_pass *p, uint32_t layer)
 		finish_heads(f, layer, key, hp->n_head_kv, v->bk, v->k_norm, position);
 		for (uint32_t i = 0; v->bv && i < hp->n_head_kv * hp->n_value_dim; i++)
 			value[i] += v->bv[i];
-		for (uint32_t h = 0; h < hp->n_head_kv; h++)
-			ferry_kv_put(f->tokens[t].kv, layer, h, position,
-				     key + (size_t)h * hp->n_head_dim,
-				     value + (size_t)h * hp->n_value_dim);
+		for (uint32_t h = 0; h < hp->n_head_kv; h++) {
+			ferry_kv_put_key(f->tokens[t].kv, layer, h, position,
+					 key + (size_t)h * hp->n_head_dim);
+			ferry_kv_put_value(f->tokens[t].kv, layer, h, position,
+					   value + (size_t)h * hp->n_value_dim);
+		}
 	}
 	ferry_pool_run(f->pool, attend_heads, &a);
 	multiply(f, l->wo, 0, f->heads, p->n_tokens, f->y);

@@ -14,10 +14,10 @@
 /* temperature <= 0 means greedy: the highest logit, the lowest id among equals. */
 struct ferry_sampling {
 	float temperature;
-	uint32_t top_k;      /* 0: all */
-	float top_p;         /* 1: all */
-	float min_p;         /* 0: none */
-	float repeat_penalty; /* 1: none; logits of tokens in the window: l > 0 ? l / p : l * p */
+	uint32_t top_k;		/* 0: all */
+	float top_p;		/* 1: all */
+	float min_p;		/* 0: none */
+	float repeat_penalty;	/* 1: none; logits of tokens in the window: l > 0 ? l / p : l * p */
 	uint32_t repeat_window; /* last tokens that count; 0: all */
 	uint64_t seed;
 };

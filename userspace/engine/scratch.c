@@ -74,6 +74,12 @@ static void copy_vectors(struct taker *t, struct ferry_forward *f)
 	f->output_norm = copy_vector(t, m->output_norm);
 }
 
+/* Activations of @rows rows of @columns: whole blocks of them, or none. */
+static struct ferry_q8_block *take_activations(struct taker *t, uint64_t rows, uint64_t columns)
+{
+	return take(t, rows, columns / FERRY_ACTIVATION_BLOCK, sizeof(struct ferry_q8_block));
+}
+
 static void take_rope(struct taker *t, struct ferry_forward *f)
 {
 	const struct ferry_hparams *hp = &f->model->hp;
@@ -110,6 +116,8 @@ static void take_experts(struct taker *t, struct ferry_forward *f)
 	moe->x = take_floats(t, n_pairs, hp->n_embd);
 	moe->gate = take_floats(t, n_pairs, hp->n_ff_expert);
 	moe->up = take_floats(t, n_pairs, hp->n_ff_expert);
+	moe->x_quantized = take_activations(t, n_pairs, hp->n_embd);
+	moe->gate_quantized = take_activations(t, n_pairs, hp->n_ff_expert);
 }
 
 static size_t larger(size_t a, size_t b)
@@ -149,6 +157,9 @@ static void take_all(struct taker *t, struct ferry_forward *f)
 	f->heads = take_floats(t, T, (uint64_t)hp->n_head * hp->n_value_dim);
 	f->gate = take_floats(t, T, hp->n_ff);
 	f->up = take_floats(t, T, hp->n_ff);
+	f->x_quantized = take_activations(t, T, hp->n_embd);
+	f->heads_quantized = take_activations(t, T, (uint64_t)hp->n_head * hp->n_value_dim);
+	f->gate_quantized = take_activations(t, T, hp->n_ff);
 	take_experts(t, f);
 	f->per_thread_floats = per_thread_floats(f);
 	f->per_thread = take_floats(t, ferry_pool_n_threads(f->pool), f->per_thread_floats);
@@ -164,6 +175,9 @@ int ferry_forward_new(const struct ferry_model *m, struct ferry_pool *pool, uint
 	if (!max_tokens)
 		return ferry_fail(err, FERRY_ERROR_CALLER, -EINVAL,
 				  "a forward pass needs room for at least one token");
+	if (path == FERRY_PATH_DEFAULT && !m->weights)
+		return ferry_fail(err, FERRY_ERROR_CALLER, -EINVAL,
+				  "the weights of the model are not prepared for a forward pass");
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return ferry_fail_memory(err, "a forward pass", sizeof(*f));

@@ -178,6 +178,8 @@ void ferry_model_free(struct ferry_model *m)
 {
 	if (!m)
 		return;
+	if (m->weights)
+		m->weights_free(m->weights);
 	ferry_tokenizer_free(m->tokenizer);
 	free((char *)(uintptr_t)m->name);
 	free(m->layers);

@@ -14,6 +14,7 @@
 #include "model/gguf.h"
 
 struct ferry_tokenizer;
+struct ferry_weights;
 
 struct ferry_hparams {
 	uint32_t n_layers;
@@ -85,6 +86,10 @@ struct ferry_model {
 	 * models apart; it does not protect from someone who forges the bytes in between.
 	 */
 	uint8_t id[32];
+
+	/* The engine's copy of the weights (engine/weights.h) and how to release it; or NULL. */
+	struct ferry_weights *weights;
+	void (*weights_free)(struct ferry_weights *weights);
 };
 
 /**

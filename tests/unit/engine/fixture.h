@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "engine/forward.h"
+#include "engine/weights.h"
 #include "fixtures/tiny_model.h"
 
 /* The model that is in a file, which is removed; the test fails where it cannot be loaded. */
@@ -15,7 +16,7 @@ static inline struct ferry_model *load_and_unlink(char *path)
 	struct ferry_model *m = NULL;
 
 	assert_non_null(path);
-	if (ferry_model_load(path, &m, &err))
+	if (ferry_model_load(path, &m, &err) || ferry_weights_prepare(m, NULL, &err))
 		fail_msg("%s", err.text);
 	unlink(path);
 	free(path);

@@ -58,9 +58,14 @@ static double nmse(const float *a, const float *b, size_t n)
 	return error / squares;
 }
 
-/* The default path is near the reference with the same cache, and not far with its own. */
+/*
+ * The default path is near the reference with the same cache, and not far with its own. Weights of
+ * a quantized type meet activations that are rounded to a byte.
+ */
 static void check_paths(struct ferry_model *m, uint32_t n_tokens, const char *what)
 {
+	const bool rounds = ferry_weight_is_packed(m->layers[0].wq);
+	const double limit = rounds ? 3e-4 : 1e-10;
 	const size_t n = (size_t)n_tokens * m->hp.n_vocab;
 	int32_t ids[N_TOKENS];
 	float *reference, *exact, *usual;
@@ -69,7 +74,7 @@ static void check_paths(struct ferry_model *m, uint32_t n_tokens, const char *wh
 	reference = logits_of(m, FERRY_PATH_REFERENCE, FERRY_KV_F32, ids, n_tokens);
 	exact = logits_of(m, FERRY_PATH_DEFAULT, FERRY_KV_F32, ids, n_tokens);
 	usual = logits_of(m, FERRY_PATH_DEFAULT, FERRY_KV_F16, ids, n_tokens);
-	if (!(nmse(exact, reference, n) <= 1e-10 && nmse(usual, reference, n) <= 1e-5))
+	if (!(nmse(exact, reference, n) <= limit && nmse(usual, reference, n) <= limit + 1e-5))
 		fail_msg("%s: nmse %g, %g with an F16 cache", what, nmse(exact, reference, n),
 			 nmse(usual, reference, n));
 	free(reference);

@@ -33,7 +33,8 @@ static void check_round_trip(enum ferry_kv_type type, uint32_t n_ctx)
 			for (uint32_t p = 0; p < n_ctx; p++) {
 				fill(key, key_dim, l, h, p, true);
 				fill(value, value_dim, l, h, p, false);
-				ferry_kv_put(kv, l, h, p, key, value);
+				ferry_kv_put_key(kv, l, h, p, key);
+				ferry_kv_put_value(kv, l, h, p, value);
 			}
 	for (uint32_t l = 0; l < m->hp.n_layers; l++)
 		for (uint32_t h = 0; h < m->hp.n_head_kv; h++)
