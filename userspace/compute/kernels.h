@@ -17,9 +17,10 @@
 #include "compute/attention.h"
 #include "compute/matrix.h"
 #include "compute/packed.h"
+#include "ferry/error.h"
 
 struct ferry_kernels {
-	const char *name; /* "portable", "avx2", "avx512" */
+	const char *name; /* "portable", "avx2", "avxvnni", "avx512", "avx512vnni" */
 
 	/*
 	 * y[t][o] = sum over i of W[o][i] * x[t][i], for rows o in [row_begin, row_end) and all
@@ -70,6 +71,12 @@ struct ferry_kernels {
 
 /* The best set for this processor. */
 const struct ferry_kernels *ferry_kernels_best(void);
+
+/*
+ * The best set, or the one that the environment variable FERRY_CPU names. -EINVAL where this
+ * processor cannot run that one or there is none of the name; the message lists those it can.
+ */
+int ferry_kernels_choose(const struct ferry_kernels **out, struct ferry_error *err);
 
 /* Set @i of those that were built, best first, whether this processor can run them or not;
  * NULL past the end. */

@@ -37,7 +37,8 @@ struct ferry_span {
  * @m: prepared by ferry_weights_prepare() (weights.h), unless @path is the oracle's
  * @pool: may be NULL (one thread); must outlive the result
  *
- * Return: 0, -ENOMEM, or -EINVAL where @max_tokens is 0 or the weights are not prepared.
+ * Return: 0, -ENOMEM, or -EINVAL where @max_tokens is 0, the weights are not prepared
+ * or FERRY_CPU asks for kernels that this processor cannot run.
  */
 int ferry_forward_new(const struct ferry_model *m, struct ferry_pool *pool, uint32_t max_tokens,
 		      enum ferry_path path, struct ferry_forward **out, struct ferry_error *err);

@@ -168,8 +168,10 @@ static void take_all(struct taker *t, struct ferry_forward *f)
 int ferry_forward_new(const struct ferry_model *m, struct ferry_pool *pool, uint32_t max_tokens,
 		      enum ferry_path path, struct ferry_forward **out, struct ferry_error *err)
 {
+	const struct ferry_kernels *kernels;
 	struct ferry_forward *f;
 	struct taker t;
+	int ret;
 
 	*out = NULL;
 	if (!max_tokens)
@@ -178,12 +180,15 @@ int ferry_forward_new(const struct ferry_model *m, struct ferry_pool *pool, uint
 	if (path == FERRY_PATH_DEFAULT && !m->weights)
 		return ferry_fail(err, FERRY_ERROR_CALLER, -EINVAL,
 				  "the weights of the model are not prepared for a forward pass");
+	ret = ferry_kernels_choose(&kernels, err);
+	if (ret)
+		return ret;
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return ferry_fail_memory(err, "a forward pass", sizeof(*f));
 	*f = (struct ferry_forward){
 		.model = m,
-		.kernels = ferry_kernels_best(),
+		.kernels = kernels,
 		.pool = pool,
 		.path = path,
 		.max_tokens = max_tokens,
