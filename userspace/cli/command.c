@@ -5,7 +5,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+
+#include "base/error.h"
 
 int ferry_cli_fail(const char *command, const struct ferry_error *err)
 {
@@ -40,10 +41,26 @@ float ferry_cli_real(struct argp_state *state, const char *option, const char *a
 	return (float)x;
 }
 
-bool ferry_cli_flush(const char *command)
+/* One sentence is enough, however many find out. */
+static bool output_failed;
+
+int ferry_cli_check_output(struct ferry_error *err)
 {
 	if (!fflush(stdout) && !ferror(stdout))
+		return 0;
+	output_failed = true;
+	return ferry_fail(err, FERRY_ERROR_SYSTEM, errno ? -errno : -EIO,
+			  "cannot write to standard output: %s", ferry_errno_text(errno));
+}
+
+bool ferry_cli_flush(const char *command)
+{
+	bool told = output_failed;
+	struct ferry_error err;
+
+	if (!ferry_cli_check_output(&err))
 		return true;
-	fprintf(stderr, "%s: cannot write to standard output: %s\n", command, strerror(errno));
+	if (!told)
+		ferry_cli_fail(command, &err);
 	return false;
 }

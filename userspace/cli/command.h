@@ -38,7 +38,10 @@ uint64_t ferry_cli_number(struct argp_state *state, const char *option, const ch
 float ferry_cli_real(struct argp_state *state, const char *option, const char *arg, double min,
 		     double max);
 
-/* Whether standard output was written completely; says so and returns false where it was not. */
+/* Whether standard output was written completely; says so, once, and returns false where not. */
 bool ferry_cli_flush(const char *command);
+
+/* The same as an error for those that have more to do: 0, or a negative errno and @err filled. */
+int ferry_cli_check_output(struct ferry_error *err);
 
 #endif

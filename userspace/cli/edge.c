@@ -142,8 +142,11 @@ static int serve(struct edge_options *o, const struct ferry_model *model, struct
 		return ret;
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGINT, &stop, NULL);
+	/* Whoever read the log may leave; the devices stay served. */
+	signal(SIGPIPE, SIG_IGN);
 	printf("listening on %s\n", ferry_edge_address(serving));
-	if (ferry_cli_flush(command_name))
+	ret = ferry_cli_check_output(err);
+	if (!ret)
 		ret = ferry_edge_run(serving, err);
 	/* A second signal may still come: the edge stays until the process ends. */
 	ferry_edge_get_stats(serving, &stats);

@@ -5,6 +5,7 @@
  */
 #include <argp.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,11 +57,35 @@ static void on_bus_error(int sig)
 	_exit(CLI_FAILED);
 }
 
+/*
+ * The next file or socket would get the number of a standard descriptor that is closed, and what is
+ * meant for a terminal would be written there. So each is taken, but for the wrong direction: to
+ * use it still fails.
+ */
+static bool take_standard_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			return false;
+	return true;
+}
+
+/* argp prints --help and ends the program by itself, without a look at what became of it. */
+static void at_exit(void)
+{
+	if (!ferry_cli_flush("ferry"))
+		_exit(CLI_FAILED);
+}
+
 int main(int argc, char **argv)
 {
 	struct sigaction bus = {.sa_handler = on_bus_error};
 	char name[64];
 
+	if (!take_standard_descriptors())
+		return CLI_FAILED;
+	atexit(at_exit);
 	sigaction(SIGBUS, &bus, NULL);
 	argp_err_exit_status = CLI_USAGE;
 	if (argc < 2) {

@@ -254,6 +254,10 @@ static int generate(struct run *r, struct ferry_error *err)
 			break;
 		print_token(r, id);
 		r->n_made++;
+		/* Nobody reads it: more text would only cost energy. */
+		ret = ferry_cli_check_output(err);
+		if (ret)
+			break;
 	}
 	r->decode_us = ferry_now_us() - start;
 	/* An error before the first token leaves standard output empty. */
