@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/printable.h"
 #include "cli/command.h"
 #include "engine/kv_cache.h"
 #include "model/chat_template.h"
@@ -166,10 +167,19 @@ static void describe_model(json_t *root, const struct ferry_model *m)
 		json_integer((json_int_t)ferry_kv_cache_bytes(m, 0, h->n_layers, 1, FERRY_KV_F16)));
 }
 
+/* Names come from the file: nothing of them may steer the terminal. */
+static void print_line(char *text)
+{
+	ferry_make_printable(text);
+	puts(text);
+	free(text);
+}
+
 static void print_plain(const json_t *root, int indent)
 {
 	const char *key;
 	json_t *value;
+	char *text;
 
 	json_object_foreach((json_t *)root, key, value)
 	{
@@ -188,16 +198,16 @@ static void print_plain(const json_t *root, int indent)
 			{
 				char *line = json_dumps(t, JSON_COMPACT);
 
-				printf("  %s\n", line ? line : "");
-				free(line);
+				fputs("  ", stdout);
+				if (line)
+					print_line(line);
 			}
 			break;
 		}
 		case JSON_STRING:
-			/* Names come from the file: nothing of them may steer the terminal. */
-			for (const char *s = json_string_value(value); *s; s++)
-				putchar((unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s);
-			putchar('\n');
+			text = strdup(json_string_value(value));
+			if (text)
+				print_line(text);
 			break;
 		case JSON_INTEGER:
 			printf("%" JSON_INTEGER_FORMAT "\n", json_integer_value(value));

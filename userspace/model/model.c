@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "model/gguf_parse.h"
 #include "model/hparams.h"
 #include "model/identity.h"
@@ -75,7 +76,7 @@ static int find_arch(struct ferry_model *m, struct ferry_error *err)
 			       (int)(s.n < MAX_ARCH_NAME ? s.n : MAX_ARCH_NAME), s.bytes, list);
 }
 
-/* general.name, or the file's own; it will be printed, so control bytes become '?'. */
+/* general.name, or the file's own: a text that can be printed, and be a string of JSON. */
 static int set_name(struct ferry_model *m, struct ferry_error *err)
 {
 	const char *slash = strrchr(m->gguf->path, '/');
@@ -89,17 +90,19 @@ static int set_name(struct ferry_model *m, struct ferry_error *err)
 		return rc;
 	if (given.n)
 		s = given;
-	if (s.n > MAX_MODEL_NAME)
+	if (s.n > MAX_MODEL_NAME) {
 		s.n = MAX_MODEL_NAME;
+		/* Not inside a character, which has at most three bytes behind its first. */
+		while (s.n > MAX_MODEL_NAME - 3 && ((unsigned char)s.bytes[s.n] & 0xc0) == 0x80)
+			s.n--;
+	}
 	name = malloc(s.n + 1);
 	if (!name)
 		return ferry_fail_memory(err, m->gguf->path, s.n + 1);
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.bytes[i];
-
-		name[i] = c < 0x20 || c == 0x7f ? '?' : (char)c;
-	}
+	for (size_t i = 0; i < s.n; i++)
+		name[i] = s.bytes[i] ? s.bytes[i] : '?';
 	name[s.n] = 0;
+	ferry_make_printable(name);
 	m->name = name;
 	return 0;
 }

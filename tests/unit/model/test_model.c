@@ -444,17 +444,45 @@ static void test_identity_sees_weights(void **state)
 	}
 }
 
-static void test_names_are_printable(void **state)
+static void expect_name(const char *given, const char *want)
 {
 	struct ferry_gguf_writer *w = ferry_tiny_model_new(&(struct ferry_tiny_model){0});
 	struct loaded l;
 
-	(void)state;
 	ferry_gguf_writer_drop_key(w, "general.name");
-	ferry_gguf_writer_string(w, "general.name", "red \033[31m\nname");
+	ferry_gguf_writer_string(w, "general.name", given);
 	l = load(w);
-	assert_string_equal(l.m->name, "red ?[31m?name");
+	assert_string_equal(l.m->name, want);
 	drop(&l);
+}
+
+static void test_names_are_printable(void **state)
+{
+	(void)state;
+	expect_name("red \033[31m\nname", "red ?[31m?name");
+	expect_name("red \xc2\x9b"
+		    "31m name",
+		    "red ??31m name"); /* U+009B is a CSI too */
+	expect_name("caf\xe9 \xc3\xa9", "caf? \xc3\xa9");
+}
+
+/* A name that was cut inside a character left `ferry bench --json` without any output. */
+static void test_long_names_end_with_a_whole_character(void **state)
+{
+	char given[202] = "x", want[129];
+
+	(void)state;
+	for (size_t i = 1; i + 1 < sizeof(given); i += 2)
+		memcpy(given + i, "\xc3\xa9", 2);
+	given[201] = 0;
+	memcpy(want, given, 127);
+	want[127] = 0;
+	expect_name(given, want);
+	memset(given, 0x80, 200);
+	given[200] = 0;
+	memset(want, '?', 125);
+	want[125] = 0;
+	expect_name(given, want);
 }
 
 static void test_loads_without_a_tokenizer(void **state)
@@ -622,6 +650,7 @@ int main(void)
 		cmocka_unit_test(test_identity_tells_models_apart),
 		cmocka_unit_test(test_identity_sees_weights),
 		cmocka_unit_test(test_names_are_printable),
+		cmocka_unit_test(test_long_names_end_with_a_whole_character),
 		cmocka_unit_test(test_loads_without_a_tokenizer),
 		cmocka_unit_test(test_tokenizer_larger_than_the_embedding),
 		cmocka_unit_test(test_damaged_tokenizer),
