@@ -22,7 +22,10 @@
 
 static const char command_name[] = "ferry perplexity";
 
-enum { PERPLEXITY_BATCH = 64 };
+enum {
+	PERPLEXITY_BATCH = 64,
+	PERPLEXITY_MIN_CTX = 4, /* half of it is the step, which must not be 0 */
+};
 
 struct perplexity_options {
 	const char *model, *file;
@@ -47,7 +50,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->file = arg;
 		return 0;
 	case 'c':
-		o->n_ctx = (uint32_t)ferry_cli_number(state, "-c", arg, 4, 1 << 20);
+		o->n_ctx =
+			(uint32_t)ferry_cli_number(state, "-c", arg, PERPLEXITY_MIN_CTX, 1 << 20);
 		return 0;
 	case 't':
 		o->n_threads =
@@ -91,10 +95,15 @@ static double token_nll(const float *logits, uint32_t n_vocab, int32_t id)
 	return log(sum) + top - logits[id];
 }
 
-/* One window: ids[0] is context only; scores the predictions of ids[from ..]. */
-static int score_window(struct ferry_local_engine *e, const int32_t *ids, size_t n, size_t from,
-			struct score *score, struct ferry_error *err)
+/* One window, ids[begin, end): its first id is context only; scores the predictions of those from
+ * ids[begin + from] on. */
+static int score_window(struct ferry_local_engine *e, const int32_t *ids, size_t begin, size_t end,
+			size_t from, struct score *score, struct ferry_progress *progress,
+			struct ferry_error *err)
 {
+	size_t n = end - begin;
+
+	ids += begin;
 	ferry_kv_cache_truncate(e->kv, 0);
 	for (size_t at = 0; at + 1 < n; at += PERPLEXITY_BATCH) {
 		size_t left = n - 1 - at;
@@ -112,6 +121,7 @@ static int score_window(struct ferry_local_engine *e, const int32_t *ids, size_t
 						e->model->hp.n_vocab, ids[predicted]);
 			score->n++;
 		}
+		ferry_progress_at(progress, begin + at + m);
 	}
 	return 0;
 }
@@ -126,9 +136,8 @@ static int score_text(struct ferry_local_engine *e, const int32_t *ids, size_t n
 	for (size_t begin = 0; !ret; begin += half) {
 		size_t end = begin + n_ctx < n ? begin + n_ctx : n;
 
-		ret = score_window(e, ids + begin, end - begin, begin ? n_ctx - half : 1, score,
+		ret = score_window(e, ids, begin, end, begin ? n_ctx - half : 1, score, &progress,
 				   err);
-		ferry_progress_at(&progress, end);
 		if (end == n)
 			break;
 	}
@@ -202,6 +211,12 @@ int ferry_cli_perplexity(int argc, char **argv)
 		}
 		n_ctx = e.model->hp.n_ctx_train;
 	}
+	if (n_ctx < PERPLEXITY_MIN_CTX) {
+		ret = ferry_fail(&err, FERRY_ERROR_FILE, -ENOTSUP,
+				 "%s has a context of %u positions; perplexity needs at least %d",
+				 o.model, n_ctx, PERPLEXITY_MIN_CTX);
+		goto out;
+	}
 	ret = ferry_tokenizer_encode(e.model->tokenizer, text, n_bytes,
 				     ferry_tokenizer_adds_bos(e.model->tokenizer) ? FERRY_ENCODE_BOS
 										  : 0,
@@ -209,8 +224,10 @@ int ferry_cli_perplexity(int argc, char **argv)
 	if (ret)
 		goto out;
 	if (n < 2) {
-		ret = ferry_fail(&err, FERRY_ERROR_FILE, -ENODATA,
-				 "%s holds %zu tokens; perplexity needs at least 2", o.file, n);
+		ret = ferry_fail(
+			&err, FERRY_ERROR_FILE, -ENODATA,
+			"%s is too short: %zu of the 2 tokens that perplexity needs at least",
+			o.file, n);
 		goto out;
 	}
 	start = ferry_now_us();

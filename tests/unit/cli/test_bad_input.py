@@ -80,6 +80,9 @@ def main():
         tap.check("a failed command leaves no output file", expect((not out.exists(), "it does")))
         tap.check("a text too short for perplexity", one_sentence(
             ferry("perplexity", "-m", model, "-f", "-", stdin=b""), "token"))
+        narrow = make_model(tmp / "narrow.gguf", "--context", 1)
+        tap.check("a context too small for perplexity's windows", one_sentence(
+            ferry("perplexity", "-m", narrow, "-f", "-", stdin=b"The ferry crosses."), "narrow.gguf", "context"))
         tap.check("--chat without a known template", one_sentence(
             ferry("run", "-m", model, "-p", "x", "--chat"), "--template"))
         tap.check("--template that does not exist", one_sentence(
