@@ -94,8 +94,9 @@ static double bytes_per_token(const struct ferry_model *m)
 
 		if (strncmp(t->name, "blk.", 4))
 			continue;
-		bytes += t->n_dims == 3 ? (double)t->n_bytes * hp->n_experts_used / hp->n_experts
-					: (double)t->n_bytes;
+		/* Only experts have a third dimension to speak of. */
+		bytes += t->dim[2] > 1 ? (double)t->n_bytes * hp->n_experts_used / hp->n_experts
+				       : (double)t->n_bytes;
 	}
 	return bytes;
 }
@@ -159,8 +160,10 @@ static double measure_read(struct ferry_local_engine *e)
 }
 
 static int measure_round(struct ferry_local_engine *e, const struct bench_options *o,
-			 struct bench_result *r, uint32_t round, struct ferry_error *err)
+			 struct bench_result *r, uint32_t round, struct ferry_progress *progress,
+			 struct ferry_error *err)
 {
+	uint64_t done = (uint64_t)round * (o->n_prompt + o->n_decode);
 	uint32_t n_vocab = e->model->hp.n_vocab;
 	uint32_t batch = e->max_tokens;
 	int32_t ids[512];
@@ -177,7 +180,9 @@ static int measure_round(struct ferry_local_engine *e, const struct bench_option
 		ret = ferry_local_engine_pass(e, ids, n, at + n == o->n_prompt, err);
 		if (ret)
 			return ret;
+		ferry_progress_at(progress, done + at + n);
 	}
+	done += o->n_prompt;
 	r->prefill_tok_s[round] = o->n_prompt / ((double)(ferry_now_ns() - start) / 1e9);
 	start = ferry_now_ns();
 	for (uint32_t i = 0; i < o->n_decode; i++) {
@@ -185,6 +190,7 @@ static int measure_round(struct ferry_local_engine *e, const struct bench_option
 		ret = ferry_local_engine_pass(e, ids, 1, 1, err);
 		if (ret)
 			return ret;
+		ferry_progress_at(progress, done + i + 1);
 	}
 	r->decode_tok_s[round] = o->n_decode / ((double)(ferry_now_ns() - start) / 1e9);
 	r->read_gb_s[round] = measure_read(e);
@@ -264,11 +270,9 @@ int ferry_cli_bench(int argc, char **argv)
 	if (ret)
 		return ferry_cli_fail(command_name, &err);
 	r.load_s = (double)(ferry_now_ns() - start) / 1e9;
-	progress = ferry_progress_start("bench", o.n_rounds);
-	for (uint32_t i = 0; i < o.n_rounds && !ret; i++) {
-		ret = measure_round(&e, &o, &r, i, &err);
-		ferry_progress_at(&progress, i + 1);
-	}
+	progress = ferry_progress_start("bench", (uint64_t)o.n_rounds * (o.n_prompt + o.n_decode));
+	for (uint32_t i = 0; i < o.n_rounds && !ret; i++)
+		ret = measure_round(&e, &o, &r, i, &progress, &err);
 	ferry_progress_end(&progress);
 	if (!ret)
 		print_result(&o, &e, &r);

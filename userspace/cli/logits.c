@@ -200,6 +200,7 @@ static int run_here(const struct logits_options *o, const int32_t *ids, size_t n
 static int run_with_edge(struct logits_options *o, const int32_t *ids, size_t n, struct output *out,
 			 struct ferry_error *err)
 {
+	struct ferry_progress progress = ferry_progress_start("logits", n);
 	struct ferry_node_session *session = NULL;
 	struct ferry_model *model;
 	struct ferry_pool *pool = NULL;
@@ -228,7 +229,9 @@ static int run_with_edge(struct logits_options *o, const int32_t *ids, size_t n,
 		ret = ferry_node_session_logits(session, ids + at, m, true, logits, err);
 		if (!ret)
 			ret = output_rows(out, logits, m * n_vocab, err);
+		ferry_progress_at(&progress, at + m);
 	}
+	ferry_progress_end(&progress);
 	ferry_node_session_close(session);
 	ferry_pool_free(pool);
 	free(logits);
