@@ -159,7 +159,7 @@ struct ferry_sampling_options {
 	float temperature;
 	uint32_t top_k;		/* 0: all */
 	float top_p;		/* (0, 1]; 1: all */
-	float min_p;		/* [0, 1); 0: all */
+	float min_p;		/* [0, 1]; 0: all */
 	float repeat_penalty;	/* > 0; 1: none */
 	uint32_t repeat_window; /* last tokens that the penalty sees; 0: all */
 	uint64_t seed;		/* the same seed gives the same text, wherever the layers run */
@@ -192,8 +192,8 @@ FERRY_API int ferry_session_truncate(struct ferry_session *session, size_t n,
 
 struct ferry_generate_options {
 	size_t size;
-	uint32_t max_tokens; /* 0: until the turn or the context ends */
-	struct ferry_sampling_options sampling;
+	uint32_t max_tokens;			/* 0: until the turn or the context ends */
+	struct ferry_sampling_options sampling; /* stays the last: it may grow itself */
 };
 #define FERRY_GENERATE_OPTIONS_INIT                            \
 	{                                                      \

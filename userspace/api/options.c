@@ -6,18 +6,30 @@
 
 #include "base/error.h"
 
+/* No struct of this API comes near it: more is memory that nobody initialised. */
+enum { OPTIONS_MAX_BYTES = 4096 };
+
+static int check_size(size_t theirs, const char *name, struct ferry_error *err)
+{
+	if (theirs >= sizeof(theirs) && theirs <= OPTIONS_MAX_BYTES)
+		return 0;
+	return ferry_fail(err, FERRY_ERROR_CALLER, -EINVAL,
+			  "the size of %s is not set; begin with its _INIT macro", name);
+}
+
 int ferry_options_copy(void *to, size_t size, const void *from, const void *defaults,
 		       const char *name, struct ferry_error *err)
 {
 	size_t theirs;
+	int ret;
 
 	memcpy(to, defaults, size);
 	if (!from)
 		return 0;
 	memcpy(&theirs, from, sizeof(theirs));
-	if (theirs < sizeof(theirs))
-		return ferry_fail(err, FERRY_ERROR_CALLER, -EINVAL,
-				  "the size of %s is not set; begin with its _INIT macro", name);
+	ret = check_size(theirs, name, err);
+	if (ret)
+		return ret;
 	for (size_t i = size; i < theirs; i++)
 		if (((const unsigned char *)from)[i])
 			return ferry_fail(err, FERRY_ERROR_CALLER, -E2BIG,
@@ -32,11 +44,12 @@ int ferry_options_return(void *to, const void *from, size_t size, const char *na
 			 struct ferry_error *err)
 {
 	size_t theirs;
+	int ret;
 
 	memcpy(&theirs, to, sizeof(theirs));
-	if (theirs < sizeof(theirs))
-		return ferry_fail(err, FERRY_ERROR_CALLER, -EINVAL,
-				  "the size of %s is not set; begin with its _INIT macro", name);
+	ret = check_size(theirs, name, err);
+	if (ret)
+		return ret;
 	memset((char *)to + sizeof(theirs), 0, theirs - sizeof(theirs));
 	if (theirs > size)
 		theirs = size;

@@ -17,6 +17,8 @@
  * @defaults: @size bytes, what the _INIT macro gives
  * @name: for messages
  *
+ * A member that is such a struct itself is taken from the caller's struct by a call of its own: a
+ * newer caller's is larger than the room for it here.
  * Return: 0; -EINVAL where its size is not set; -E2BIG where a newer caller set something that
  * this library does not know.
  */

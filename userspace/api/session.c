@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,6 +106,23 @@ static int take_sampling(const struct ferry_sampling_options *options, struct fe
 	return ferry_sampling_check(out, err);
 }
 
+/* The member `sampling` of a caller's options, which must not reach beyond them. */
+static int take_sampling_of(const struct ferry_generate_options *options,
+			    struct ferry_sampling *out, struct ferry_error *err)
+{
+	const size_t at = offsetof(struct ferry_generate_options, sampling);
+
+	if (!options || options->size == at)
+		return take_sampling(NULL, out, err);
+	if (options->size < at + sizeof(options->sampling.size) ||
+	    options->sampling.size > options->size - at)
+		return ferry_fail(
+			err, FERRY_ERROR_CALLER, -EINVAL,
+			"the sampling of struct ferry_generate_options is larger than it; "
+			"begin with its _INIT macro");
+	return take_sampling(&options->sampling, out, err);
+}
+
 int ferry_session_append(struct ferry_session *s, const int32_t *ids, size_t n_ids,
 			 struct ferry_error *err)
 {
@@ -144,16 +162,15 @@ static int append_text(struct ferry_session *s, const char *prompt, struct ferry
 	ferry_node_session_history(s->node, &n_history);
 	if (!n_history)
 		flags |= FERRY_TOKENIZE_BOS;
-	if (!*prompt && n_history)
-		return 0;
+	if (!*prompt)
+		return n_history
+			       ? 0
+			       : ferry_fail(err, FERRY_ERROR_CALLER, -ENODATA,
+					    "the prompt is empty and there is nothing to continue");
 	ret = ferry_model_tokenize(s->model, prompt, strlen(prompt), flags, &ids, &n_ids, err);
 	if (ret)
 		return ret;
-	if (n_ids)
-		ret = ferry_node_session_append(s->node, ids, n_ids, err);
-	else
-		ret = ferry_fail(err, FERRY_ERROR_CALLER, -ENODATA,
-				 "the prompt is empty and there is nothing to continue");
+	ret = ferry_node_session_append(s->node, ids, n_ids, err);
 	free(ids);
 	return ret;
 }
@@ -200,7 +217,7 @@ int ferry_session_generate(struct ferry_session *s, const char *prompt,
 	ret = ferry_options_copy(&o, sizeof(o), options, &defaults, "struct ferry_generate_options",
 				 err);
 	if (!ret)
-		ret = take_sampling(&o.sampling, &how, err);
+		ret = take_sampling_of(options, &how, err);
 	if (!ret)
 		ret = append_text(s, prompt ? prompt : "", err);
 	if (ret)

@@ -76,6 +76,12 @@ static void test_a_size_that_was_not_set(void **state)
 			 -EINVAL);
 	assert_int_equal(ferry_options_return(&theirs, &defaults, sizeof(defaults), "now", &err),
 			 -EINVAL);
+	/* Nor is one that only uninitialised memory can have. */
+	theirs.size = SIZE_MAX / 2;
+	assert_int_equal(ferry_options_copy(&o, sizeof(o), &theirs, &defaults, "now", &err),
+			 -EINVAL);
+	assert_int_equal(ferry_options_return(&theirs, &defaults, sizeof(defaults), "now", &err),
+			 -EINVAL);
 }
 
 static void test_return_fills_as_far_as_the_caller_goes(void **state)

@@ -155,6 +155,32 @@ static void test_generate_streams_and_repeats(void **state)
 	assert_int_equal(stats.bytes_sent, 0);
 }
 
+/* Built against a later header, in which sampling has more members: what lies behind our own copy
+ * was read for them. */
+static void test_generate_takes_a_newer_callers_sampling(void **state)
+{
+	struct rig *r = *state;
+	struct {
+		struct ferry_generate_options o;
+		unsigned char more[64];
+	} newer = {.o = FERRY_GENERATE_OPTIONS_INIT};
+	struct heard h = {.n = 0};
+	struct ferry_error err;
+
+	newer.o.size = sizeof(newer);
+	newer.o.sampling.size += sizeof(newer.more);
+	newer.o.max_tokens = 2;
+	assert_int_equal(ferry_session_generate(r->session, "x", &newer.o, hear, &h, &err), 0);
+	newer.more[40] = 1;
+	assert_int_equal(ferry_session_generate(r->session, "x", &newer.o, hear, &h, &err), -E2BIG);
+	newer.more[40] = 0;
+	newer.o.sampling.size = sizeof(newer);
+	assert_int_equal(ferry_session_generate(r->session, "x", &newer.o, hear, &h, &err),
+			 -EINVAL);
+	newer.o.size = offsetof(struct ferry_generate_options, sampling);
+	assert_int_equal(ferry_session_generate(r->session, "x", &newer.o, hear, &h, &err), 0);
+}
+
 static void test_a_callback_can_stop_it(void **state)
 {
 	struct rig *r = *state;
@@ -212,8 +238,10 @@ static void test_wrong_use_is_told(void **state)
 	int32_t ids[100] = {0}, bad = 1 << 30, id;
 
 	assert_int_equal(ferry_session_next(r->session, NULL, &id, NULL, &err), -ENODATA);
-	assert_int_equal(ferry_session_generate(r->session, NULL, NULL, NULL, NULL, &err), 0);
-	assert_int_equal(ferry_session_truncate(r->session, 0, NULL), 0);
+	assert_int_equal(ferry_session_generate(r->session, NULL, NULL, NULL, NULL, &err),
+			 -ENODATA);
+	assert_int_equal(ferry_session_generate(r->session, "", NULL, NULL, NULL, &err), -ENODATA);
+	assert_non_null(strstr(err.text, "empty"));
 	assert_int_equal(ferry_session_append(r->session, ids, 100, &err), -ENOSPC);
 	assert_int_equal(ferry_session_append(r->session, &bad, 1, &err), -EINVAL);
 	how.temperature = NAN;
@@ -263,6 +291,8 @@ int main(void)
 						close_rig),
 		cmocka_unit_test_setup_teardown(test_generate_streams_and_repeats, open_rig,
 						close_rig),
+		cmocka_unit_test_setup_teardown(test_generate_takes_a_newer_callers_sampling,
+						open_rig, close_rig),
 		cmocka_unit_test_setup_teardown(test_a_callback_can_stop_it, open_rig, close_rig),
 		cmocka_unit_test_setup_teardown(test_generation_ends_with_the_context, open_rig,
 						close_rig),
