@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 
@@ -39,6 +40,14 @@ float ferry_cli_real(struct argp_state *state, const char *option, const char *a
 		argp_error(state, "%s takes a number from %g to %g, not '%s'", option, min, max,
 			   arg);
 	return (float)x;
+}
+
+const char *ferry_cli_shown_path(const char *path)
+{
+	enum { SHOWN = 200 };
+	size_t n = strlen(path);
+
+	return n > SHOWN ? path + n - SHOWN : path;
 }
 
 /* One sentence is enough, however many find out. */

@@ -38,6 +38,9 @@ uint64_t ferry_cli_number(struct argp_state *state, const char *option, const ch
 float ferry_cli_real(struct argp_state *state, const char *option, const char *arg, double min,
 		     double max);
 
+/* A path as messages show it: of a very long one the end, so that there is room for the reason. */
+const char *ferry_cli_shown_path(const char *path);
+
 /* Whether standard output was written completely; says so, once, and returns false where not. */
 bool ferry_cli_flush(const char *command);
 

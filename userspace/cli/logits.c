@@ -134,11 +134,16 @@ static int output_open(struct output *out, const char *path, struct ferry_error 
 			unlink(out->temporary);
 		}
 		free(out->temporary);
-		return ferry_fail(err, FERRY_ERROR_FILE, code, "cannot write %s: %s", path,
-				  ferry_errno_text(code));
+		return ferry_fail(err, FERRY_ERROR_FILE, code, "cannot write %s: %s",
+				  ferry_cli_shown_path(path), ferry_errno_text(code));
 	}
-	if (fd >= 0)
-		fchmod(fd, 0644);
+	if (fd >= 0) {
+		/* mkstemp() made it private; it gets what open() would have given it. */
+		mode_t mask = umask(0);
+
+		umask(mask);
+		fchmod(fd, 0666 & ~mask);
+	}
 	return 0;
 }
 
@@ -153,7 +158,7 @@ static int output_rows(struct output *out, const float *logits, size_t n, struct
 			ferry_store_lef32(bytes + 4 * k, logits[i]);
 		if (fwrite(bytes, 4, k, out->file) != k)
 			return ferry_fail(err, FERRY_ERROR_FILE, -errno, "cannot write %s: %s",
-					  out->path, ferry_errno_text(errno));
+					  ferry_cli_shown_path(out->path), ferry_errno_text(errno));
 	}
 	return 0;
 }
@@ -164,8 +169,8 @@ static int output_close(struct output *out, int ret, struct ferry_error *err)
 	int failed = fclose(out->file);
 
 	if (!ret && (failed || (out->temporary && rename(out->temporary, out->path))))
-		ret = ferry_fail(err, FERRY_ERROR_FILE, -errno, "cannot write %s: %s", out->path,
-				 ferry_errno_text(errno));
+		ret = ferry_fail(err, FERRY_ERROR_FILE, -errno, "cannot write %s: %s",
+				 ferry_cli_shown_path(out->path), ferry_errno_text(errno));
 	if (ret && out->temporary)
 		unlink(out->temporary);
 	free(out->temporary);

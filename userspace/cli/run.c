@@ -112,19 +112,23 @@ static int encode_prompt(struct run *r, struct ferry_error *err)
 		n = strlen(r->o.prompt);
 	if (ret)
 		return ret;
+	if (!n) {
+		free(text);
+		return ferry_fail(err, FERRY_ERROR_CALLER, -ENODATA,
+				  "the prompt is empty: give a text to go on from by -p or -f");
+	}
 	if (r->o.special)
 		flags |= FERRY_ENCODE_SPECIAL;
-	if (r->o.chat)
+	if (r->o.chat && text && memchr(text, 0, n))
+		ret = ferry_fail(err, FERRY_ERROR_FILE, -EINVAL,
+				 "%s holds a zero byte, which no message can",
+				 ferry_cli_shown_path(r->o.file));
+	else if (r->o.chat)
 		ret = encode_chat(r, text ? text : r->o.prompt, flags & FERRY_ENCODE_BOS, err);
 	else
 		ret = ferry_tokenizer_encode(t, text ? text : r->o.prompt, n, flags, &r->prompt.ids,
 					     &r->prompt.n, err);
 	free(text);
-	if (!ret && !r->prompt.n)
-		ret = ferry_fail(
-			err, FERRY_ERROR_CALLER, -ENODATA,
-			"the prompt is empty, and this vocabulary has no begin-of-text token "
-			"to begin from");
 	return ret;
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "cli/command.h"
 
 enum { TEXT_FILE_FIRST = 64 * 1024 };
 static const size_t text_file_max = (size_t)1 << 30;
@@ -24,25 +25,31 @@ int ferry_text_file_read(const char *path, char **text, size_t *n, struct ferry_
 	*text = NULL;
 	*n = 0;
 	if (fd < 0)
-		return ferry_fail(err, FERRY_ERROR_FILE, -errno, "cannot open %s: %s", path,
-				  ferry_errno_text(errno));
+		return ferry_fail(err, FERRY_ERROR_FILE, -errno, "cannot open %s: %s",
+				  ferry_cli_shown_path(path), ferry_errno_text(errno));
 	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size > 0 &&
 	    (uint64_t)st.st_size < text_file_max)
 		room = (size_t)st.st_size + 2;
 	buf = malloc(room);
 	if (!buf) {
-		ret = ferry_fail_memory(err, path, room);
+		ret = ferry_fail_memory(err, ferry_cli_shown_path(path), room);
 		goto close_file;
 	}
 	for (;;) {
 		ssize_t got;
 
 		if (room - have < 2) {
-			char *more = room < text_file_max ? realloc(buf, room * 2) : NULL;
+			char *more;
 
+			if (room >= text_file_max) {
+				ret = ferry_fail(err, FERRY_ERROR_FILE, -EFBIG,
+						 "%s is too large: over %zu bytes",
+						 ferry_cli_shown_path(path), have);
+				goto free_buf;
+			}
+			more = realloc(buf, room * 2);
 			if (!more) {
-				ret = ferry_fail(err, FERRY_ERROR_MEMORY, -EFBIG,
-						 "%s is too large: over %zu bytes", path, room);
+				ret = ferry_fail_memory(err, ferry_cli_shown_path(path), room * 2);
 				goto free_buf;
 			}
 			buf = more;
@@ -52,8 +59,8 @@ int ferry_text_file_read(const char *path, char **text, size_t *n, struct ferry_
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0) {
-			ret = ferry_fail(err, FERRY_ERROR_FILE, -errno, "cannot read %s: %s", path,
-					 ferry_errno_text(errno));
+			ret = ferry_fail(err, FERRY_ERROR_FILE, -errno, "cannot read %s: %s",
+					 ferry_cli_shown_path(path), ferry_errno_text(errno));
 			goto free_buf;
 		}
 		if (!got)

@@ -62,7 +62,8 @@ def main():
             (tmp / "secret.gguf").chmod(0)
             tap.check("no permission", one_sentence(ferry("info", "-m", tmp / "secret.gguf"), "secret.gguf", "ermission"))
 
-        tap.check("empty prompt", one_sentence(ferry("run", "-m", model, "-p", "", "--no-bos"), "prompt"))
+        for args in (("-p", ""), ("-p", "", "--no-bos"), ("-f", "/dev/null"), ("-p", "", "--chat", "--template", "chatml")):
+            tap.check("empty prompt: " + " ".join(args), one_sentence(ferry("run", "-m", model, *args), "prompt", "empty"))
         tap.check("prompt longer than the context", one_sentence(
             ferry("run", "-m", model, "-p", "word " * 500, "-c", 64), "context"))
         r = ferry("run", "-m", model, "-p", b"caf\xc3 \xff\xfe ol\xe9".decode("latin1"), "-n", 2, "--greedy", "--ids")
@@ -70,6 +71,11 @@ def main():
         (tmp / "bytes").write_bytes(bytes(range(1, 256)))
         r = ferry("run", "-m", model, "-f", tmp / "bytes", "-n", 2, "--greedy", "--ids")
         tap.check("invalid UTF-8 in a prompt", expect((r.status == 0, r.err)))
+        (tmp / "zero").write_bytes(b"Hello\0world")
+        tap.check("a zero byte in a message", one_sentence(
+            ferry("run", "-m", model, "-f", tmp / "zero", "--chat", "--template", "chatml"), str(tmp / "zero")))
+        r = ferry("tokenize", "-m", model, "-f", "no/" * 600 + "file")
+        tap.check("a long path leaves room for the reason", one_sentence(r, "no/file", "No such file"))
         out = tmp / "out"
         tap.check("a token id that is no number", one_sentence(
             ferry("logits", "-m", model, "--tokens", "1,two", "-o", out), "two"))
