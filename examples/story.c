@@ -57,6 +57,8 @@ int main(int argc, char **argv)
 	if (!ret)
 		printf("\n[%u of %u layers here, %llu bytes sent]\n", stats.split, stats.n_layers,
 		       (unsigned long long)stats.bytes_sent);
+	/* A handler must not find a session that is closed. */
+	signal(SIGINT, SIG_DFL);
 	ferry_session_close(session);
 close_model:
 	ferry_model_close(model);

@@ -54,19 +54,6 @@ close:
 	return ret;
 }
 
-int ferry_local_engine_resize(struct ferry_local_engine *e, uint32_t n_ctx, struct ferry_error *err)
-{
-	struct ferry_kv_cache *kv;
-	int ret = ferry_kv_cache_new(e->model, 0, e->model->hp.n_layers, n_ctx, e->kv->type, &kv,
-				     err);
-
-	if (ret)
-		return ret;
-	ferry_kv_cache_free(e->kv);
-	e->kv = kv;
-	return 0;
-}
-
 void ferry_local_engine_close(struct ferry_local_engine *e)
 {
 	free(e->logits);

@@ -35,9 +35,6 @@ int ferry_local_engine_open(struct ferry_local_engine *e, const char *path, uint
 			    uint32_t n_ctx, uint32_t max_tokens, bool reference,
 			    struct ferry_error *err);
 
-/* Makes room for another number of positions; what the cache held is lost. */
-int ferry_local_engine_resize(struct ferry_local_engine *e, uint32_t n_ctx,
-			      struct ferry_error *err);
 void ferry_local_engine_close(struct ferry_local_engine *e);
 
 /* One pass over all layers for n <= max_tokens tokens at the end of the cache; logits [n][n_vocab]

@@ -80,6 +80,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!o->model || !o->tokens || !o->output)
 			argp_error(state, "-m MODEL, --tokens IDS and -o FILE are needed");
+		ferry_cli_check_split(state, o->session.edge, o->session.split);
 		if (o->reference && o->session.edge)
 			argp_error(state, "--reference computes here; it does not go with --edge");
 		return 0;

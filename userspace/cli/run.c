@@ -329,6 +329,8 @@ static int run(struct run *r, struct ferry_error *err)
 	if (r->o.explain) {
 		const char *why = ferry_node_session_explanation(r->session);
 
+		if (!r->o.session.edge)
+			why = "No edge was named, so all layers run here.\n";
 		fputs(*why ? why : "The split was given, so nothing was measured.\n", stderr);
 	}
 	r->panel = (struct ferry_side_panel){.out = stdout, .note = note_line, .data = r};

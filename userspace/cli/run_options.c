@@ -92,6 +92,13 @@ int32_t ferry_cli_split(struct argp_state *state, const char *arg)
 	return (int32_t)ferry_cli_number(state, "--split", arg, 0, 1 << 16);
 }
 
+void ferry_cli_check_split(struct argp_state *state, const char *edge, int32_t split)
+{
+	if (!edge && split >= 0)
+		argp_error(state, "--split %d leaves layers to an edge: name it by --edge HOST:PORT",
+			   (int)split);
+}
+
 static error_t parse_sampling(int key, char *arg, struct argp_state *state,
 			      struct ferry_run_options *o)
 {
@@ -168,6 +175,7 @@ static void check(struct argp_state *state, struct ferry_run_options *o)
 		argp_error(state, "give the prompt by one of -p TEXT and -f FILE");
 	if ((o->system || o->template) && !o->chat)
 		argp_error(state, "--system and --template go with --chat");
+	ferry_cli_check_split(state, o->session.edge, o->session.split);
 	if (o->side && o->ids)
 		argp_error(state, "--side shows text; --ids prints ids: take one of them");
 	if (o->greedy)

@@ -32,4 +32,7 @@ void ferry_run_options_parse(struct ferry_run_options *o, int argc, char **argv)
 /* "K", "auto" or "none"; shared with `ferry logits`. */
 int32_t ferry_cli_split(struct argp_state *state, const char *arg);
 
+/* Ends the program with CLI_USAGE where a split asks for an edge and none is named. */
+void ferry_cli_check_split(struct argp_state *state, const char *edge, int32_t split);
+
 #endif

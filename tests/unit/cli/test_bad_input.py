@@ -36,6 +36,8 @@ def main():
             (("run", "-m", model, "-p", "x", "-t", "1000"), ("-t",)),
             (("run", "-m", model, "-p", "x", "--temp", "nan"), ("--temp",)),
             (("run", "-m", model, "-p", "x", "--split", "half", "--edge", "127.0.0.1:1"), ("--split", "half")),
+            (("run", "-m", model, "-p", "x", "--split", "1"), ("--split 1", "--edge")),
+            (("logits", "-m", model, "--tokens", "1", "-o", "x", "--split", "0"), ("--split 0", "--edge")),
             (("bench", "-m", model, "-r", "1e3"), ("-r",)),
             (("tokenize", "-m", model), ("-f", "-p")),
             (("logits", "-m", model, "-o", "x"), ("--tokens",)),
