@@ -34,7 +34,13 @@ static bool eos_is(const struct source *s, const char *text)
 	return s->eos.n == strlen(text) && !memcmp(s->eos.bytes, text, s->eos.n);
 }
 
-/* A line end right behind a mark, in the same constant, in the next one or as it is. */
+/* As it is, or as the escape for it. */
+static bool is_line_end(const char *p, size_t left)
+{
+	return (left && *p == '\n') || (left >= 2 && !memcmp(p, "\\n", 2));
+}
+
+/* A line end right behind a mark, in the same constant or in the next one. */
 static bool has_line_behind(const struct source *s, const char *mark)
 {
 	for (const char *p = s->bytes;
@@ -43,8 +49,8 @@ static bool has_line_behind(const struct source *s, const char *mark)
 
 		p += strlen(mark);
 		left = s->n - (size_t)(p - s->bytes);
-		if ((left && *p == '\n') || (left >= 2 && !memcmp(p, "\\n", 2)) ||
-		    (left >= 7 && !memcmp(p + 1, " + ", 3) && !memcmp(p + 5, "\\n", 2)))
+		if (is_line_end(p, left) ||
+		    (left > 5 && !memcmp(p + 1, " + ", 3) && is_line_end(p + 5, left - 5)))
 			return true;
 	}
 	return false;

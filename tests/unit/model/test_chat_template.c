@@ -489,6 +489,9 @@ static void test_detection(void **state)
 		 "<|endoftext|>", "phi3"},
 		{"{{'<|user|>' + '\\n' + content + '<|end|>'}}{{'<|assistant|>' + '\\n'}}",
 		 "<|endoftext|>", "phi3"},
+		/* tokenizer_config.json writes \n, so the file has the line end itself. */
+		{"{{'<|user|>' + '\n' + c + '<|end|>' + '\n' + '<|assistant|>' + '\n'}}",
+		 "<|endoftext|>", "phi3"},
 		{"{{'<|' + role + '|>' + content + '<|end|>'}}{{'<|assistant|>'}}", "<|endoftext|>",
 		 "phi4-mini"},
 		{"{{'<|user|>\\n' + content + eos_token}}{{'<|assistant|>\\n'}}", "</s>", "zephyr"},
