@@ -51,6 +51,14 @@ static double uniform(uint64_t seed, uint64_t position)
 	return (double)(mix(mix(seed) ^ mix(~position)) >> 11) * 0x1p-53;
 }
 
+/* What overflows stays finite: it is the penalty's doing, not a sign of a broken model. */
+static float penalized(float logit, float penalty)
+{
+	float l = logit > 0.0f ? logit / penalty : logit * penalty;
+
+	return isfinite(logit) && isinf(l) ? copysignf(FLT_MAX, l) : l;
+}
+
 /* Each token of the window once, however often it occurs there. */
 static int penalize(const struct ferry_sampling *s, float *logits, uint32_t n_vocab,
 		    const int32_t *history, size_t n_history)
@@ -72,8 +80,7 @@ static int penalize(const struct ferry_sampling *s, float *logits, uint32_t n_vo
 		if (id >= n_vocab || seen[id / 8] >> (id % 8) & 1)
 			continue;
 		seen[id / 8] |= (uint8_t)(1u << (id % 8));
-		logits[id] = logits[id] > 0.0f ? logits[id] / s->repeat_penalty
-					       : logits[id] * s->repeat_penalty;
+		logits[id] = penalized(logits[id], s->repeat_penalty);
 	}
 	free(seen);
 	return 0;

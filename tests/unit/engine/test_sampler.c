@@ -301,6 +301,28 @@ static void test_penalty_once_per_token_of_the_window(void **state)
 	assert_true(logits[2] == 4.5f);
 }
 
+/* An extreme penalty made an infinity of a good logit, and the model was blamed for it. */
+static void test_penalty_never_makes_an_infinity(void **state)
+{
+	const int32_t history[] = {0, 1};
+	const float bad[] = {NAN, INFINITY};
+	struct ferry_sampling s = ferry_sampling_greedy();
+	float logits[2] = {4.0f, 6.0f};
+
+	(void)state;
+	s.repeat_penalty = 1e-38f;
+	assert_int_equal(ferry_sample(&s, logits, 2, history, 2, 0), 0);
+	logits[0] = -4.0f;
+	logits[1] = -6.0f;
+	s.repeat_penalty = 1e38f;
+	assert_int_equal(ferry_sample(&s, logits, 2, history, 2, 0), 0);
+	for (int i = 0; i < 2; i++) {
+		logits[0] = bad[i];
+		logits[1] = 1.0f;
+		assert_int_equal(ferry_sample(&s, logits, 2, history, 2, 0), -EBADMSG);
+	}
+}
+
 static void test_the_draw_depends_on_seed_and_position_only(void **state)
 {
 	struct ferry_sampling s = ferry_sampling_greedy();
@@ -372,6 +394,7 @@ int main(void)
 		cmocka_unit_test(test_top_p_counts_after_top_k),
 		cmocka_unit_test(test_min_p),
 		cmocka_unit_test(test_penalty_once_per_token_of_the_window),
+		cmocka_unit_test(test_penalty_never_makes_an_infinity),
 		cmocka_unit_test(test_the_draw_depends_on_seed_and_position_only),
 		cmocka_unit_test(test_neighbouring_positions_are_independent),
 		cmocka_unit_test(test_tiny_temperature_is_greedy),
