@@ -213,6 +213,13 @@ static void read_sizes(struct key_reader *k, struct ferry_hparams *hp)
 	read_f32(k, "attention.layer_norm_rms_epsilon", true, false, &hp->norm_eps);
 }
 
+static int heads_do_not_fit(const struct key_reader *k, const struct ferry_hparams *hp)
+{
+	return ferry_gguf_damaged(k->g, k->err,
+				  "%" PRIu32 " heads do not fit a hidden state of %" PRIu32,
+				  hp->n_head, hp->n_embd);
+}
+
 static void read_heads(struct key_reader *k, const struct ferry_arch *arch,
 		       struct ferry_hparams *hp)
 {
@@ -239,14 +246,17 @@ static void read_heads(struct key_reader *k, const struct ferry_arch *arch,
 		return;
 	if (!hp->n_head_dim || hp->n_head_dim > MAX_HEAD_DIM || !hp->n_value_dim ||
 	    hp->n_value_dim > MAX_HEAD_DIM) {
-		k->rc = ferry_gguf_damaged(
-			k->g, k->err, "%" PRIu32 " heads do not fit a hidden state of %" PRIu32,
-			hp->n_head, hp->n_embd);
+		k->rc = heads_do_not_fit(k, hp);
 		return;
 	}
 	hp->attention_scale = 1.0f / sqrtf((float)hp->n_head_dim);
-	if (arch->n_layers_wide_heads && hp->n_layers == arch->n_layers_wide_heads)
+	if (arch->n_layers_wide_heads && hp->n_layers == arch->n_layers_wide_heads) {
+		if (hp->n_embd < hp->n_head) {
+			k->rc = heads_do_not_fit(k, hp);
+			return;
+		}
 		hp->attention_scale = 1.0f / sqrtf((float)(hp->n_embd / hp->n_head));
+	}
 	read_f32(k, "attn_logit_softcapping", false, true, &hp->attention_softcap);
 	read_f32(k, "final_logit_softcapping", false, true, &hp->logit_softcap);
 }

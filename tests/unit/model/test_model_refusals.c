@@ -171,6 +171,13 @@ static void test_more_heads_than_hidden_state(void **state)
 	ferry_gguf_writer_drop_key(w, "llama.attention.head_count");
 	ferry_gguf_writer_u32(w, "llama.attention.head_count", 128);
 	refuse(w, -EBADMSG, "128 heads do not fit a hidden state of 64");
+	/* The model that scales attention by the hidden state got an infinite scale. */
+	w = tiny("gemma3");
+	ferry_gguf_writer_drop_key(w, "gemma3.block_count");
+	ferry_gguf_writer_u32(w, "gemma3.block_count", 62);
+	ferry_gguf_writer_drop_key(w, "gemma3.attention.head_count");
+	ferry_gguf_writer_u32(w, "gemma3.attention.head_count", 128);
+	refuse(w, -EBADMSG, "128 heads do not fit a hidden state of 64");
 }
 
 static void test_floats_out_of_range(void **state)
