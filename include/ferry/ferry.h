@@ -170,7 +170,11 @@ struct ferry_sampling_options {
 		.repeat_penalty = 1.0f, .repeat_window = 64                   \
 	}
 
-/* Add tokens to the history (prefill). -ENOSPC where they do not fit the context. */
+/*
+ * Add tokens to the history (prefill). -ENOSPC where they do not fit the context, -EINVAL for an id
+ * outside the vocabulary: nothing is added then. After any other failure they may be in the history
+ * and run with the next call; ferry_session_truncate() to the n_tokens of before takes them back.
+ */
 FERRY_API int ferry_session_append(struct ferry_session *session, const int32_t *ids, size_t n_ids,
 				   struct ferry_error *err);
 

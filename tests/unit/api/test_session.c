@@ -227,6 +227,26 @@ static void test_cancel_counts_once(void **state)
 	assert_int_equal(ferry_session_next(r->session, NULL, &id, NULL, &err), 0);
 }
 
+/* Whether a cancelled append got as far as the history or not, truncating undoes it. */
+static void test_a_cancelled_append_is_taken_back(void **state)
+{
+	struct rig *r = *state;
+	const int32_t prompt[] = {1, 300, 301};
+	struct ferry_session_stats stats = FERRY_SESSION_STATS_INIT;
+	int32_t id, again;
+
+	assert_int_equal(ferry_session_append(r->session, prompt, 3, NULL), 0);
+	assert_int_equal(ferry_session_next(r->session, NULL, &id, NULL, NULL), 0);
+	assert_int_equal(ferry_session_truncate(r->session, 3, NULL), 0);
+	ferry_session_cancel(r->session);
+	assert_int_equal(ferry_session_append(r->session, prompt, 3, NULL), -ECANCELED);
+	assert_int_equal(ferry_session_truncate(r->session, 3, NULL), 0);
+	assert_int_equal(ferry_session_get_stats(r->session, &stats, NULL), 0);
+	assert_int_equal(stats.n_tokens, 3);
+	assert_int_equal(ferry_session_next(r->session, NULL, &again, NULL, NULL), 0);
+	assert_int_equal(again, id);
+}
+
 static void test_wrong_use_is_told(void **state)
 {
 	struct rig *r = *state;
@@ -297,6 +317,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_generation_ends_with_the_context, open_rig,
 						close_rig),
 		cmocka_unit_test_setup_teardown(test_cancel_counts_once, open_rig, close_rig),
+		cmocka_unit_test_setup_teardown(test_a_cancelled_append_is_taken_back, open_rig,
+						close_rig),
 		cmocka_unit_test_setup_teardown(test_wrong_use_is_told, open_rig, close_rig),
 		cmocka_unit_test_setup_teardown(test_an_edge_that_is_not_there, open_rig,
 						close_rig),
