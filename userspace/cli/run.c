@@ -21,13 +21,13 @@
 #include "engine/weights.h"
 #include "model/chat_template.h"
 #include "model/tokenizer.h"
+#include "model/vocabulary.h"
 #include "node/session.h"
 
 static const char command_name[] = "ferry run";
 
 enum {
-	RUN_PIECE_BYTES =
-		1024, /* of one token; longer ones are cut into pieces by no real vocabulary */
+	RUN_PIECE_BYTES = FERRY_TOKEN_BYTES_MAX,
 	RUN_PROGRESS_TOKENS = 256,
 };
 
@@ -220,8 +220,6 @@ static void print_token(struct run *r, int32_t id)
 	}
 	n = ferry_tokenizer_piece(r->model->tokenizer, id, r->o.special ? FERRY_DECODE_SPECIAL : 0,
 				  piece, sizeof(piece));
-	if (n > (int)sizeof(piece))
-		n = sizeof(piece);
 	if (n > 0)
 		write_text(r, text, ferry_utf8_stream_push(&r->stream, piece, (size_t)n, text));
 }
