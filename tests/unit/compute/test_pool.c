@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
+#define _GNU_SOURCE /* sched_getaffinity */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
@@ -126,11 +128,23 @@ static void test_idle_threads_sleep(void **state)
 static void test_zero_means_the_cpus_of_this_process(void **state)
 {
 	struct ferry_pool *pool;
+	cpu_set_t all, one;
 
 	(void)state;
+	CPU_ZERO(&one);
+	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
 	assert_int_equal(ferry_pool_new(0, &pool, NULL), 0);
-	assert_in_range(ferry_pool_n_threads(pool), 1, FERRY_POOL_MAX_THREADS);
+	if (CPU_COUNT(&all) <= FERRY_POOL_MAX_THREADS)
+		assert_int_equal(ferry_pool_n_threads(pool), CPU_COUNT(&all));
 	ferry_pool_free(pool);
+	for (int cpu = 0; cpu < CPU_SETSIZE && !CPU_COUNT(&one); cpu++)
+		if (CPU_ISSET(cpu, &all))
+			CPU_SET(cpu, &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	assert_int_equal(ferry_pool_new(0, &pool, NULL), 0);
+	assert_int_equal(ferry_pool_n_threads(pool), 1);
+	ferry_pool_free(pool);
+	assert_int_equal(sched_setaffinity(0, sizeof(all), &all), 0);
 }
 
 static void test_too_many_threads_are_refused(void **state)
