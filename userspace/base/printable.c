@@ -38,3 +38,17 @@ void ferry_make_printable(char *text)
 		p += n ? n : 1;
 	}
 }
+
+void ferry_tame_controls(char *text, size_t n)
+{
+	unsigned char *p = (unsigned char *)text;
+
+	for (size_t i = 0; i < n; i++) {
+		if ((p[i] < 0x20 && p[i] != '\n' && p[i] != '\t') || p[i] == 0x7f) {
+			p[i] = '?';
+		} else if (p[i] == 0xc2 && i + 1 < n && p[i + 1] < 0xa0) { /* U+0080 to U+009F */
+			p[i] = '?';
+			p[++i] = '?';
+		}
+	}
+}

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/printable.h"
 #include "cli/command.h"
 #include "cli/progress.h"
 #include "cli/run_options.h"
@@ -46,6 +47,7 @@ struct run {
 	struct ferry_side_panel panel;
 	struct ferry_node_session_stats line; /* at the start of the panel's line */
 	uint64_t n_made, prefill_us, decode_us;
+	bool on_terminal;
 };
 
 /* The session that Ctrl-C cancels. A handler gets no argument, so this must be global. */
@@ -198,8 +200,11 @@ static void note_line(void *data, char *text, size_t size)
 	r->line = now;
 }
 
-static void write_text(struct run *r, const char *text, size_t n)
+/* On a terminal, what an edge chose to send must not act on it; elsewhere bytes stay bytes. */
+static void write_text(struct run *r, char *text, size_t n)
 {
+	if (r->on_terminal)
+		ferry_tame_controls(text, n);
 	if (r->o.side) {
 		ferry_side_panel_write(&r->panel, text, n);
 		return;
@@ -331,11 +336,11 @@ static int run(struct run *r, struct ferry_error *err)
 			why = "No edge was named, so all layers run here.\n";
 		fputs(*why ? why : "The split was given, so nothing was measured.\n", stderr);
 	}
+	r->on_terminal = isatty(STDOUT_FILENO);
 	r->panel = (struct ferry_side_panel){.out = stdout, .note = note_line, .data = r};
 	ret = prefill(r, err);
-	if (r->o.side)
-		write_text(r, r->o.prompt ? r->o.prompt : "",
-			   r->o.prompt ? strlen(r->o.prompt) : 0);
+	if (r->o.side && r->o.prompt)
+		ferry_side_panel_write(&r->panel, r->o.prompt, strlen(r->o.prompt));
 	ferry_node_session_get_stats(r->session, &r->line);
 	if (!ret)
 		ret = generate(r, err);

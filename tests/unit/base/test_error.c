@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/printable.h"
 
 static void test_fills_and_returns_the_code(void **state)
 {
@@ -86,6 +87,18 @@ static void test_log_honours_its_level_and_cleans_text(void **state)
 	ferry_log(NULL, FERRY_LOG_ERROR, "nobody");
 }
 
+static void test_running_text_keeps_lines_and_length(void **state)
+{
+	char text[] = "a\tb\n\033[31m\r\x7f\xc2\x9b"
+		      "5 \xc2\xa0\xc3\xa9 \xc2";
+	const size_t n = sizeof(text) - 1;
+
+	(void)state;
+	text[0] = 0;
+	ferry_tame_controls(text, n);
+	assert_memory_equal(text, "?\tb\n?[31m????5 \xc2\xa0\xc3\xa9 \xc2", n);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -94,6 +107,7 @@ int main(void)
 		cmocka_unit_test(test_long_texts_are_cut),
 		cmocka_unit_test(test_context_goes_in_front),
 		cmocka_unit_test(test_log_honours_its_level_and_cleans_text),
+		cmocka_unit_test(test_running_text_keeps_lines_and_length),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Standard descriptors that are full, closed, or left by whoever read them."""
+import os
 import pathlib
+import pty
 import re
 import subprocess
 import tempfile
+import tty
 
 from rig import DEADLINE_S, FERRY, Edge, Result, Tap, expect, ferry, make_model, one_sentence
 
@@ -13,6 +16,24 @@ def redirected(redirections, *args):
     """Runs the command as a shell would with e.g. '>&-'."""
     return Result(subprocess.run(["sh", "-c", f'exec "$@" {redirections}', "sh", FERRY, *map(str, args)],
                                  stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=DEADLINE_S))
+
+
+def on_terminal(*args):
+    """Standard output of the command on a terminal that changes nothing itself."""
+    ours, theirs = pty.openpty()
+    tty.setraw(theirs)
+    out = b""
+    with subprocess.Popen([FERRY, *map(str, args)], stdin=subprocess.DEVNULL, stdout=theirs,
+                          stderr=subprocess.DEVNULL) as process:
+        os.close(theirs)
+        try:
+            while chunk := os.read(ours, 4096):
+                out += chunk
+        except OSError:  # what Linux says when the other side is closed
+            pass
+        process.wait(timeout=DEADLINE_S)
+    os.close(ours)
+    return out
 
 
 def main():
@@ -64,6 +85,13 @@ def main():
             status = process.wait(timeout=DEADLINE_S)
             process.stdout.close()
         tap.check("and ends well", expect((status == 0, status)))
+        wild = ("run", "-m", model, "-p", "x", "-n", 300, "--temp", 1000, "--top-k", 0, "--top-p", 1, "--min-p", 0,
+                "--seed", 1, "--ignore-eos")
+        piped, shown = ferry(*wild).out, on_terminal(*wild)
+        controls = set(range(0x20)) - set(b"\n\t") | {0x7f}
+        tap.check("text that steers a terminal is tamed there, and only there", expect(
+            (set(piped) & controls != set(), f"a bad sample: {piped!r}"),
+            (not set(shown) & controls, f"{shown!r}"), (len(shown) == len(piped), f"{len(shown)}, {len(piped)} bytes")))
     tap.done()
 
 
