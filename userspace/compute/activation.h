@@ -19,7 +19,7 @@ enum { FERRY_ACTIVATION_BLOCK = 32 };
  */
 struct ferry_q8_block {
 	int8_t x[32];
-	float d;	   /* largest magnitude / 127; not finite where an input was not */
+	float d;	   /* see ferry_quantize_reference(); not finite where an input was not */
 	float d_sum;	   /* d * sum */
 	int32_t sum;	   /* of all x */
 	int16_t sum16[2];  /* of each sixteen */

@@ -7,31 +7,63 @@
 #include "compute/block_codes.h"
 #include "compute/dequantize.h"
 
+/* The sum of squared errors in units of d, by lanes as matmul_packed.h says. */
+static float squared_error(const float *x, float inverse)
+{
+	float lane[16] = {0};
+
+	for (int i = 0; i < 32; i++) {
+		const float v = x[i] * inverse, e = v - rintf(v);
+
+		lane[i % 16] += e * e;
+	}
+	for (int n = 8; n >= 1; n /= 2)
+		for (int l = 0; l < n; l++)
+			lane[l] += lane[l + n];
+	return lane[0];
+}
+
+static void quantize_block(const float *x, float most, struct ferry_q8_block *a)
+{
+	float best = INFINITY, inverse = 0.0f;
+
+	*a = (struct ferry_q8_block){.d = most / 127.0f};
+	for (int k = 127; k >= 125 && most > 1e-36f; k--) {
+		const float error = squared_error(x, (float)k / most) * (1.0f / (float)(k * k));
+
+		if (error < best) {
+			best = error;
+			inverse = (float)k / most;
+			a->d = most / (float)k;
+		}
+	}
+	for (int i = 0; i < 32; i++) {
+		const int p = i % 4 / 2;
+
+		a->x[i] = (int8_t)lrintf(x[i] * inverse);
+		a->sum += a->x[i];
+		a->sum16[i / 16] = (int16_t)(a->sum16[i / 16] + a->x[i]);
+		a->p8[p] = (int16_t)(a->p8[p] + 8 * a->x[i]);
+		a->p16[p] = (int16_t)(a->p16[p] + 16 * a->x[i]);
+		a->p32[i / 16][p] = (int16_t)(a->p32[i / 16][p] + 32 * a->x[i]);
+	}
+	a->d_sum = a->d * (float)a->sum;
+}
+
 void ferry_quantize_reference(const float *x, size_t n, struct ferry_q8_block *blocks,
 			      size_t stride)
 {
 	for (size_t b = 0; b < n / 32; b++, x += 32, blocks += stride) {
-		struct ferry_q8_block a = {0};
 		bool finite = true;
+		float most = 0.0f;
 
 		for (int i = 0; i < 32; i++) {
 			finite = finite && isfinite(x[i]);
-			a.d = fabsf(x[i]) > a.d ? fabsf(x[i]) : a.d;
+			most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
 		}
-		for (int i = 0; i < 32 && finite; i++) {
-			const float inverse = a.d > 1e-36f ? 127.0f / a.d : 0.0f;
-
-			a.x[i] = (int8_t)lrintf(x[i] * inverse);
-			a.sum += a.x[i];
-			a.sum16[i / 16] = (int16_t)(a.sum16[i / 16] + a.x[i]);
-			a.p8[i % 4 / 2] = (int16_t)(a.p8[i % 4 / 2] + 8 * a.x[i]);
-			a.p16[i % 4 / 2] = (int16_t)(a.p16[i % 4 / 2] + 16 * a.x[i]);
-			a.p32[i / 16][i % 4 / 2] =
-				(int16_t)(a.p32[i / 16][i % 4 / 2] + 32 * a.x[i]);
-		}
-		a.d = finite ? a.d / 127.0f : NAN;
-		a.d_sum = a.d * (float)a.sum;
-		*blocks = a;
+		*blocks = (struct ferry_q8_block){.d = NAN, .d_sum = NAN};
+		if (finite)
+			quantize_block(x, most, blocks);
 	}
 }
 
