@@ -42,6 +42,8 @@ static void side_open(struct side *s, const struct ferry_model *m, const struct 
 	     err);
 	if (how->kernels)
 		s->forward->kernels = how->kernels;
+	if (how->gelu)
+		s->forward->gelu = how->gelu;
 	NEED(ferry_kv_cache_new(m, begin, end, n, how->kv_type, &s->kv, &err), err);
 }
 

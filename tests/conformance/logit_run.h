@@ -12,6 +12,7 @@
 struct logit_run {
 	const struct ferry_kernels *kernels; /* NULL: the best ones */
 	enum ferry_path path;
+	double (*gelu)(double x); /* NULL: the oracle's own */
 	enum ferry_kv_type kv_type;
 	uint32_t n_threads; /* 0: no pool */
 	uint32_t piece;	    /* tokens in one pass; 0: all */

@@ -95,7 +95,8 @@ int32_t ferry_cli_split(struct argp_state *state, const char *arg)
 void ferry_cli_check_split(struct argp_state *state, const char *edge, int32_t split)
 {
 	if (!edge && split >= 0)
-		argp_error(state, "--split %d leaves layers to an edge: name it by --edge HOST:PORT",
+		argp_error(state,
+			   "--split %d leaves layers to an edge: name it by --edge HOST:PORT",
 			   (int)split);
 }
 

@@ -44,7 +44,8 @@ struct ferry_forward {
 	const struct ferry_kernels *kernels;
 	struct ferry_pool *pool;
 	enum ferry_path path;
-	uint32_t max_tokens; /* T */
+	double (*gelu)(double x); /* the oracle's; a test puts another runtime's in its place */
+	uint32_t max_tokens;	  /* T */
 	struct ferry_arena arena;
 
 	struct ferry_layer_vectors *vectors; /* [n_layers] */
@@ -130,6 +131,9 @@ void ferry_pass_gate_up(const struct ferry_forward *f, const struct ferry_weight
 
 /* Whether all n floats are finite. */
 bool ferry_all_finite(const float *x, size_t n);
+
+/* reference.c: 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
+double ferry_reference_gelu(double x);
 
 /* reference.c: the oracle's own pass and head, on scratch memory of the same names; the head says
  * whether the logits are finite. Called on one thread. */

@@ -52,11 +52,14 @@ static void rms_norm(float *y, const float *x, const float *w, uint32_t n, float
 		y[i] = (float)(x[i] / sqrt(sum / n + eps) * w[i]);
 }
 
+double ferry_reference_gelu(double x)
+{
+	return 0.5 * x * (1.0 + tanh(sqrt(2.0 / M_PI) * (x + 0.044715 * x * x * x)));
+}
+
 static double activate(const struct ferry_forward *f, double x)
 {
-	if (f->model->arch->act == FERRY_ACT_SILU)
-		return x / (1.0 + exp(-x));
-	return 0.5 * x * (1.0 + tanh(sqrt(2.0 / M_PI) * (x + 0.044715 * x * x * x)));
+	return f->model->arch->act == FERRY_ACT_SILU ? x / (1.0 + exp(-x)) : f->gelu(x);
 }
 
 static double cap(double x, double limit)

@@ -191,6 +191,7 @@ int ferry_forward_new(const struct ferry_model *m, struct ferry_pool *pool, uint
 		.kernels = kernels,
 		.pool = pool,
 		.path = path,
+		.gelu = ferry_reference_gelu,
 		.max_tokens = max_tokens,
 	};
 	t = (struct taker){.arena = &f->arena};
