@@ -75,25 +75,41 @@ def print_samples(model, tokenizer, args):
         print("---" if ids[-1] == EOS else "--- (cut)", flush=True)
 
 
-def print_expected(model, tokenizer, args):
-    ids = [BOS, *tokenizer.encode(args.prompt)]
+def openings(path):
+    """Beginnings of held-out stories, to be gone on with."""
+    for text in read(path):
+        for length in (60, 110, 160):
+            yield text.replace("\n", " ")[:length].rsplit(" ", 1)[0]
+
+
+def go_on(model, tokenizer, prompt, args):
+    """(prompt's ids, greedy ids, their logits, their margins), or None where a margin is too small."""
+    ids = [BOS, *tokenizer.encode(prompt)]
     margins, logits = [], []
 
     def choose(row):
         top = row.topk(2)
         margins.append((top.values[0] - top.values[1]).item())
         logits.append(top.values[0].item())
-        return top.indices[0].item()
+        return top.indices[0].item() if margins[-1] >= args.margin else EOS
 
     out = generate(model, ids, args.tokens, choose)[len(ids) :]
-    if len(out) < args.tokens or min(margins) < args.margin:
-        raise SystemExit(f"{args.prompt!r}: {len(out)} tokens, smallest margin {min(margins):.4f}; "
-                         "choose another prompt")
+    return (ids, out, logits, margins) if len(out) == args.tokens and out[-1] != EOS else None
+
+
+def print_expected(model, tokenizer, args):
+    for prompt in [args.prompt] if args.prompt else openings(args.heldout):
+        found = go_on(model, tokenizer, prompt, args)
+        if found:
+            break
+    else:
+        raise SystemExit(f"no prompt whose {args.tokens} tokens all have a margin of {args.margin}")
+    ids, out, logits, margins = found
     print("# Greedy continuation of ferry-stories.gguf by PyTorch, float32, on the dequantized weights.")
     print("# Made by: evaluate.py expected. One line per item: its name, a space, its value.")
     print("# logits: of the chosen token at each step. margins: how far the second-best token is below it;")
     print(f"# the prompt was chosen so that none is below {args.margin}: rounding cannot change the tokens.")
-    print(f"prompt {args.prompt}")
+    print(f"prompt {prompt}")
     print("prompt_ids", *ids)
     print("greedy_ids", *out)
     print("logits", *(f"{value:.4f}" for value in logits))
@@ -116,9 +132,10 @@ def main():
     sample.add_argument("--seed", type=int, default=1)
     sample.set_defaults(run=print_samples)
     expected = commands.add_parser("expected")
-    expected.add_argument("--prompt", default="Once upon a time")
-    expected.add_argument("--tokens", type=int, default=64)
-    expected.add_argument("--margin", type=float, default=0.05)
+    expected.add_argument("--prompt", default="", help="instead of the first held-out opening that will do")
+    expected.add_argument("--heldout", default="heldout.txt")
+    expected.add_argument("--tokens", type=int, default=48)
+    expected.add_argument("--margin", type=float, default=0.3)
     expected.set_defaults(run=print_expected)
     args = parser.parse_args()
 

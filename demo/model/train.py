@@ -193,8 +193,8 @@ class Trainer:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", default=".", help="with train.txt, heldout.txt and tokenizer.json")
-    parser.add_argument("--steps", type=int, default=1200)
-    parser.add_argument("--minutes", type=float, default=33.0)
+    parser.add_argument("--steps", type=int, default=2200)
+    parser.add_argument("--minutes", type=float, default=240.0)
     parser.add_argument("--tokens", type=int, default=2560, help="per step, padding included")
     parser.add_argument("--lr", type=float, default=4e-3, help="of embedding and norms")
     parser.add_argument("--lr-blocks", type=float, default=0.02, help="of the matrices of the blocks")

@@ -19,5 +19,5 @@ cd "$here"
 nice -n 10 "$python" train.py --work "$work"
 "$python" export.py --work "$work" --out ferry-stories.gguf
 "$python" evaluate.py loss --heldout "$work/heldout.txt"
-"$python" evaluate.py expected --prompt "$(sed -n 's/^prompt //p' expected.txt)" >"$work/expected.txt"
+"$python" evaluate.py expected --heldout "$work/heldout.txt" >"$work/expected.txt"
 mv "$work/expected.txt" expected.txt
