@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#define _GNU_SOURCE /* POLLRDHUP */
 /* What a device makes of edges that are broken, hostile, slow or gone: one sentence, in time. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,6 +9,9 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -356,6 +360,20 @@ static void go_silent_at_work(struct raw_peer *p)
 	say_nothing(p);
 }
 
+/* As a process that is stopped: its kernel acknowledges, and on a link with a round trip the device
+ * sees each heartbeat unacknowledged first and acknowledged later. */
+static void hang_at_work(struct raw_peer *p)
+{
+	struct pollfd gone = {.fd = p->fd, .events = POLLRDHUP};
+	int zero = 0;
+
+	welcome(p);
+	if (!until_work(p))
+		return;
+	for (unsigned i = 0; i < 20 * GUARD_S && !poll(&gone, 1, 50); i++)
+		setsockopt(p->fd, IPPROTO_TCP, TCP_QUICKACK, &zero, sizeof(zero));
+}
+
 static void hang_up_at_work(struct raw_peer *p)
 {
 	welcome(p);
@@ -408,6 +426,7 @@ static void an_edge_that_breaks_at_work_gives_one_sentence(void **state)
 	next_fails(answer_with_too_much, -EPROTO, FERRY_ERROR_PEER, "4096 bytes where 4 were");
 	next_fails(answer_for_another_position, -EPROTO, FERRY_ERROR_PEER, "other work");
 	next_fails(go_silent_at_work, -ETIMEDOUT, FERRY_ERROR_LINK, "nothing came from it");
+	next_fails(hang_at_work, -ETIMEDOUT, FERRY_ERROR_LINK, "nothing came from it");
 	next_fails(hang_up_at_work, -EPIPE, FERRY_ERROR_LINK, "closed the connection");
 	next_fails(leave_at_work, -ESHUTDOWN, FERRY_ERROR_LINK, "going away");
 }

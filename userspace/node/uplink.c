@@ -25,18 +25,26 @@ static void send_heartbeat(struct ferry_uplink *u, uint64_t now)
 {
 	struct ferry_wire_message ping = {.type = FERRY_MESSAGE_PING, .ping = {.stamp = now}};
 
+	if (ferry_link_sent(u->link) != u->beats_end)
+		u->beats_begin = ferry_link_sent(u->link);
 	ferry_link_send(u->link, &ping, NULL);
+	u->beats_end = ferry_link_sent(u->link);
 	u->ping_us = now;
 }
 
-/* When the edge, or the TCP of its host, last gave a sign of life. While a long upload is on its
- * way, acknowledgements are all that can come. */
+/*
+ * When the edge, or the TCP of its host, last gave a sign of life. While a long upload is on its
+ * way, acknowledgements are all that can come. Those of our own heartbeats say nothing: the host
+ * of an edge that hangs acknowledges them for ever.
+ */
 static uint64_t alive_us(struct ferry_uplink *u, uint64_t start, uint64_t now)
 {
-	uint64_t heard = ferry_link_heard_us(u->link);
+	uint64_t heard = ferry_link_heard_us(u->link), sent = ferry_link_sent(u->link);
+	uint64_t beats = sent == u->beats_end ? sent - u->beats_begin : 0;
 	size_t unacked = ferry_link_unacked(u->link);
 
-	if (unacked < u->unacked)
+	/* Twice, because what is being sent counts as unsent and as unacknowledged. */
+	if (unacked < u->unacked && u->unacked > 2 * beats)
 		u->acked_us = now;
 	u->unacked = unacked;
 	if (heard < u->acked_us)

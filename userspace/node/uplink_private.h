@@ -42,6 +42,7 @@ struct ferry_uplink {
 	uint64_t ping_us; /* when the last heartbeat left */
 	size_t unacked;	  /* bytes, as last seen, and when they last became fewer */
 	uint64_t acked_us;
+	uint64_t beats_begin, beats_end; /* of all bytes sent: the last heartbeats in a row */
 	struct ferry_uplink_stats stats;
 };
 
