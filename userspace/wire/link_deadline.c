@@ -42,19 +42,19 @@ static uint64_t send_stall_deadline(const struct ferry_link *link)
 	       1000ull * LINK_SEND_STALLS * link->loop->options.times.stall_ms;
 }
 
-/* Looked at only when it would be too late otherwise: whether the peer has taken anything. */
-static bool send_moved(struct ferry_link *link, uint64_t now_us)
+/* Called only when it would be too late otherwise: looks whether the peer has taken anything. */
+static void note_progress(struct ferry_link *link, uint64_t now_us)
 {
 	size_t unacked = ferry_link_unacked(link);
 
 	if (unacked >= link->send_unacked)
-		return false;
+		return;
 	link->send_unacked = unacked;
 	link->send_moved_us = now_us;
-	return true;
 }
 
-uint64_t ferry_link_deadline(const struct ferry_link *link)
+/* When the first of its waits is over; UINT64_MAX where there is none. */
+static uint64_t first_deadline(const struct ferry_link *link)
 {
 	uint64_t at = UINT64_MAX;
 
@@ -74,28 +74,39 @@ static bool past(uint64_t deadline, uint64_t now_us)
 	return deadline && now_us >= deadline;
 }
 
-void ferry_link_postpone(struct ferry_link *link, uint64_t us)
+uint64_t ferry_link_deadline(const struct ferry_link *link)
 {
-	uint64_t *const times[] = {
-		&link->heard_us,       &link->frame_start_us, &link->connect_by_us,
-		&link->greeting_by_us, &link->send_by_us,     &link->send_moved_us,
-		&link->linger_by_us,
-	};
+	uint64_t at = first_deadline(link);
 
-	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
-		if (*times[i])
-			*times[i] += us;
+	return at < link->grace_by_us ? link->grace_by_us : at;
 }
 
-void ferry_link_expire(struct ferry_link *link, uint64_t now_us)
+/*
+ * Where the owner has been away for @away_us, what the peer did in time may not have been seen yet:
+ * the link gets as long again, once for each wait. Moving the deadlines instead, by each absence,
+ * would let none pass on an edge that computes all the time.
+ */
+static bool has_grace(struct ferry_link *link, uint64_t now_us, uint64_t away_us)
+{
+	uint64_t most = 1000ull * link->loop->options.times.stall_ms;
+
+	if (!link->grace_by_us && away_us)
+		link->grace_by_us = now_us + (away_us < most ? away_us : most);
+	return now_us < link->grace_by_us;
+}
+
+void ferry_link_expire(struct ferry_link *link, uint64_t now_us, uint64_t away_us)
 {
 	const struct ferry_link_times *times = &link->loop->options.times;
 	uint32_t n_body;
 
-	if (now_us < ferry_link_deadline(link))
+	if (past(send_stall_deadline(link), now_us))
+		note_progress(link, now_us);
+	if (now_us < first_deadline(link)) {
+		link->grace_by_us = 0;
 		return;
-	if (past(send_stall_deadline(link), now_us) && send_moved(link, now_us) &&
-	    now_us < ferry_link_deadline(link))
+	}
+	if (has_grace(link, now_us, away_us))
 		return;
 	if (link->state == LINK_FINISHING)
 		ferry_link_close(link);

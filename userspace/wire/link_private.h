@@ -71,6 +71,7 @@ struct ferry_link {
 	uint64_t send_moved_us; /* when `send_unacked` was last seen to become less */
 	size_t send_unacked;
 	uint64_t linger_by_us;
+	uint64_t grace_by_us; /* a wait that is over goes on until then; 0: none was given */
 };
 
 struct ferry_loop {
@@ -116,9 +117,7 @@ void ferry_link_fail(struct ferry_link *link, enum ferry_error_kind kind, int co
 
 /* The next deadline, or UINT64_MAX. */
 uint64_t ferry_link_deadline(const struct ferry_link *link);
-void ferry_link_expire(struct ferry_link *link, uint64_t now_us);
-
-/* Time in which the loop did not turn is nobody's fault: it moves all deadlines. */
-void ferry_link_postpone(struct ferry_link *link, uint64_t us);
+/* @away_us: how long the loop did not turn before this turn; 0: no time worth mentioning. */
+void ferry_link_expire(struct ferry_link *link, uint64_t now_us, uint64_t away_us);
 
 #endif

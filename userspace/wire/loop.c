@@ -16,7 +16,7 @@ enum {
 	RING_ENTRIES = 256,
 	LISTEN_BACKLOG = 128,
 	FREE_WAIT_US = 300000, /* for last words, and again for the kernel */
-	AWAY_US = 1000,	       /* shorter absences are not worth correcting deadlines for */
+	AWAY_US = 1000,	       /* in shorter absences nothing can have been missed */
 };
 
 static int ring_failed(struct ferry_error *err, int code)
@@ -227,11 +227,11 @@ static void complete_all(struct ferry_loop *loop)
 	}
 }
 
-static void expire_all(struct ferry_loop *loop, uint64_t now)
+static void expire_all(struct ferry_loop *loop, uint64_t now, uint64_t away_us)
 {
 	/* A callback may add links, at the head; none is freed before reap(). */
 	for (struct ferry_link *l = loop->links; l; l = l->next)
-		ferry_link_expire(l, now);
+		ferry_link_expire(l, now, away_us < AWAY_US ? 0 : away_us);
 }
 
 static void reap(struct ferry_loop *loop)
@@ -287,28 +287,16 @@ static int submit(struct ferry_loop *loop, uint64_t until_us, struct ferry_error
 			  ferry_errno_text(ret));
 }
 
-/* Time between turns was the owner's: no peer could be heard in it. */
-static void forgive_absence(struct ferry_loop *loop, uint64_t now)
-{
-	uint64_t away = now - loop->left_us;
-
-	if (away < AWAY_US)
-		return;
-	for (struct ferry_link *l = loop->links; l; l = l->next)
-		ferry_link_postpone(l, away);
-}
-
 int ferry_loop_turn(struct ferry_loop *loop, uint64_t until_us, struct ferry_error *err)
 {
-	uint64_t now = ferry_now_us();
+	uint64_t now = ferry_now_us(), away_us = now - loop->left_us;
 	int ret;
 
-	forgive_absence(loop, now);
 	arm_all(loop, now);
 	ret = submit(loop, until_us, err);
 	complete_all(loop);
 	now = ferry_now_us();
-	expire_all(loop, now);
+	expire_all(loop, now, away_us);
 	/* What the callbacks queued leaves now: the owner may compute for long before it is back. */
 	arm_all(loop, now);
 	if (!ret && io_uring_sq_ready(&loop->ring))

@@ -377,6 +377,28 @@ static void time_in_which_the_owner_computed_does_not_count(void **state)
 	rig_free(r);
 }
 
+/* An edge that computes without pause looks at its sockets every few milliseconds: each absence
+ * once moved the deadlines, so that hardly any ever came. */
+static void deadlines_pass_although_the_owner_computes_all_the_time(void **state)
+{
+	struct ferry_link_times times = {10000, SHORT_MS, SHORT_MS, 0};
+	struct rig *r = rig_new(false, &times);
+	int fd = raw_connect(r);
+	unsigned n = 0;
+
+	(void)state;
+	TURN_UNTIL(r, r->n_accepted);
+	while (!r->edge.failure.code && n++ < 1000) {
+		usleep(4000);
+		ferry_loop_turn(r->loop, 0, NULL);
+	}
+	assert_int_equal(r->edge.failure.code, -ETIMEDOUT);
+	/* 25 sleeps make the deadline; with each of them forgiven it took hundreds. */
+	assert_true(n < 100);
+	close(fd);
+	rig_free(r);
+}
+
 static void the_end_of_a_peer_is_told_apart(void **state)
 {
 	(void)state;
@@ -603,6 +625,7 @@ int main(void)
 		cmocka_unit_test(a_peer_that_dribbles_times_out),
 		cmocka_unit_test(an_idle_peer_times_out_only_where_asked),
 		cmocka_unit_test(time_in_which_the_owner_computed_does_not_count),
+		cmocka_unit_test(deadlines_pass_although_the_owner_computes_all_the_time),
 		cmocka_unit_test(the_end_of_a_peer_is_told_apart),
 		cmocka_unit_test(the_last_word_arrives_although_bytes_are_unread),
 		cmocka_unit_test(what_a_peer_does_not_read_is_bounded),
