@@ -405,6 +405,12 @@ static void the_penalty_needs_its_ids(void **state)
 	m.work.n_data = (uint32_t)n;
 	raw_peer_send(&p, &m);
 	raw_peer_expect_error(&p, FERRY_CODE_INPUT, "needs the token id of position 0");
+	/* The refusal left the session where it was. */
+	m.work.output = FERRY_OUTPUT_HIDDEN;
+	raw_peer_send(&p, &m);
+	assert_true(raw_peer_receive(&p));
+	assert_int_equal(p.message.type, FERRY_MESSAGE_RESULT);
+	assert_int_equal(p.message.result.position, 2);
 	s.sampling.sampling.repeat_penalty = -1;
 	raw_peer_send(&p, &s);
 	raw_peer_expect_error(&p, FERRY_CODE_INPUT, "");

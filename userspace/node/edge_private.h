@@ -120,6 +120,8 @@ void ferry_edge_session_queue(struct edge_peer *p, uint32_t session,
 void ferry_edge_session_cancel(struct edge_peer *p, const struct ferry_wire_cancel *c);
 /* Takes the first item of the queue; the caller frees it. */
 struct edge_item *ferry_edge_session_pop(struct edge_session *s);
+/* Caches from position @begin on, and the ids of [begin, end), behind which none are known. */
+void ferry_edge_session_forget(struct edge_session *s, uint32_t begin, uint32_t end);
 void ferry_edge_session_truncate(struct edge_session *s, const struct ferry_wire_message *m);
 void ferry_edge_session_set_sampling(struct edge_session *s, const struct ferry_wire_message *m);
 /* Remembers token ids of positions first ... */

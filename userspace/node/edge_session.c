@@ -266,6 +266,15 @@ void ferry_edge_session_cancel(struct edge_peer *p, const struct ferry_wire_canc
 		item->cancelled |= is_cancelled(item, c);
 }
 
+void ferry_edge_session_forget(struct edge_session *s, uint32_t begin, uint32_t end)
+{
+	if (s->ids)
+		for (uint32_t i = begin; i < end; i++)
+			s->ids[i] = -1;
+	if (s->kv)
+		ferry_kv_cache_truncate(s->kv, begin);
+}
+
 void ferry_edge_session_truncate(struct edge_session *s, const struct ferry_wire_message *m)
 {
 	const struct ferry_wire_truncate *t = &m->truncate;
@@ -282,13 +291,9 @@ void ferry_edge_session_truncate(struct edge_session *s, const struct ferry_wire
 				       s->n_past, s->id);
 		return;
 	}
-	if (s->ids)
-		for (uint32_t i = t->position; i < s->n_past; i++)
-			s->ids[i] = -1;
+	ferry_edge_session_forget(s, t->position, s->n_past);
 	s->n_past = t->position;
 	s->prefix = t->prefix;
-	if (s->kv)
-		ferry_kv_cache_truncate(s->kv, t->position);
 }
 
 void ferry_edge_session_set_sampling(struct edge_session *s, const struct ferry_wire_message *m)

@@ -159,6 +159,11 @@ static bool take_input_hidden(const struct job *j)
 	return true;
 }
 
+static bool take_input(const struct job *j)
+{
+	return j->work->input == FERRY_INPUT_IDS ? take_input_ids(j) : take_input_hidden(j);
+}
+
 /* 0; -ESHUTDOWN, -ECANCELED, -EPIPE where nobody wants the result any more; or the engine's. */
 static int breathe(const struct job *j)
 {
@@ -198,17 +203,23 @@ static int run_layers(const struct job *j, struct ferry_error *why)
 	return 0;
 }
 
+/* Positions of the session once the work is done. */
+static uint32_t positions_after(const struct job *j)
+{
+	return j->session->n_past + j->work->n_tokens;
+}
+
 /* The ids that the penalty looks at must all be known. */
 static bool check_penalty(const struct job *j)
 {
 	const struct edge_session *s = j->session;
-	uint32_t window = s->sampling.repeat_window, begin = 0;
+	uint32_t window = s->sampling.repeat_window, begin = 0, end = positions_after(j);
 
-	if (s->sampling.repeat_penalty == 1.0f)
+	if (j->work->output != FERRY_OUTPUT_TOKEN || s->sampling.repeat_penalty == 1.0f)
 		return true;
-	if (window && s->n_past > window)
-		begin = s->n_past - window;
-	for (uint32_t i = begin; i < s->n_past; i++) {
+	if (window && end > window)
+		begin = end - window;
+	for (uint32_t i = begin; i < end; i++) {
 		if (!s->ids || s->ids[i] < 0) {
 			REFUSE(j, FERRY_CODE_INPUT,
 			       "the repetition penalty needs the token id of position %u", i);
@@ -222,9 +233,10 @@ static int sample(const struct job *j, struct ferry_error *why)
 {
 	const struct edge_session *s = j->session;
 	struct ferry_edge *e = j->edge;
+	uint32_t end = positions_after(j);
 	bool penalty = s->sampling.repeat_penalty != 1.0f;
 	int32_t id = ferry_sample(&s->sampling, e->logits, e->model->hp.n_vocab,
-				  penalty ? s->ids : NULL, penalty ? s->n_past : 0, s->n_past);
+				  penalty ? s->ids : NULL, penalty ? end : 0, end);
 
 	if (id < 0)
 		return ferry_fail_memory(why, "sampling",
@@ -312,22 +324,21 @@ void ferry_edge_work(struct ferry_edge *e, struct edge_session *s, const struct 
 	struct ferry_error why;
 	int ret;
 
-	if (!check_work(&j) || !take_ids(&j))
+	if (!check_work(&j))
 		return;
-	if (!(w->input == FERRY_INPUT_IDS ? take_input_ids(&j) : take_input_hidden(&j)))
-		return;
+	if (!take_ids(&j) || !take_input(&j) || !check_penalty(&j))
+		goto undo;
 	ret = run_layers(&j, &why);
+	if (!ret)
+		ret = make_output(&j, &why);
 	if (ret) {
 		explain(&j, ret, &why);
-		return;
+		goto undo;
 	}
 	s->n_past += w->n_tokens;
 	s->prefix = w->prefix_after;
-	if (w->output == FERRY_OUTPUT_TOKEN && !check_penalty(&j))
-		return;
-	ret = make_output(&j, &why);
-	if (ret)
-		explain(&j, ret, &why);
-	else
-		send_result(&j);
+	send_result(&j);
+	return;
+undo:
+	ferry_edge_session_forget(s, s->n_past, positions_after(&j));
 }
