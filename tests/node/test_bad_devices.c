@@ -539,6 +539,33 @@ static void cancel_answers_what_is_queued(void **state)
 	raw_peer_close(&p);
 }
 
+static struct ferry_wire_profiled ask_profile(struct raw_peer *p, uint32_t n_tokens)
+{
+	struct ferry_wire_message m = {.type = FERRY_MESSAGE_PROFILE, .request = 8};
+
+	m.profile.n_tokens = n_tokens;
+	raw_peer_send(p, &m);
+	assert_true(raw_peer_receive(p));
+	assert_int_equal(p->message.type, FERRY_MESSAGE_PROFILED);
+	return p->message.profiled;
+}
+
+/* The first that asked once chose the length of the chunk for all that came after it. */
+static void a_profile_of_one_token_is_not_for_everybody(void **state)
+{
+	struct raw_peer p, q;
+
+	(void)state;
+	greeted(&p);
+	greeted(&q);
+	assert_int_equal(ask_profile(&p, 1).n_tokens, 1);
+	assert_int_equal(ask_profile(&q, 16).n_tokens, 16);
+	assert_int_equal(ask_profile(&p, 1).n_tokens, 16);
+	assert_int_equal(ask_profile(&q, UINT32_MAX).n_tokens, 64);
+	raw_peer_close(&p);
+	raw_peer_close(&q);
+}
+
 static void pings_are_answered(void **state)
 {
 	struct ferry_wire_message ping = {.type = FERRY_MESSAGE_PING, .request = 7};
@@ -611,6 +638,7 @@ int main(void)
 		cmocka_unit_test(connections_are_limited_and_come_back),
 		cmocka_unit_test(memory_for_caches_is_limited),
 		cmocka_unit_test(cancel_answers_what_is_queued),
+		cmocka_unit_test(a_profile_of_one_token_is_not_for_everybody),
 		cmocka_unit_test(pings_are_answered),
 		cmocka_unit_test(two_hundred_broken_connections_change_nothing),
 	};

@@ -251,8 +251,10 @@ int ferry_edge_step(struct ferry_edge *e, uint64_t until_us, struct ferry_error 
 	int ret = ferry_loop_turn(e->loop, has_work(e) ? 0 : until_us, err);
 
 	ferry_edge_peer_sweep(e);
-	if (ret || ferry_edge_peer_profile(e))
+	if (ret)
 		return ret;
+	/* Beside the work, not instead of it: a device that asks without pause delays the others. */
+	ferry_edge_peer_profile(e);
 	s = next_session(e);
 	if (s)
 		serve(e, s);

@@ -387,7 +387,28 @@ static void send_profile(struct edge_peer *p)
 	free(layers);
 }
 
-bool ferry_edge_peer_profile(struct ferry_edge *e)
+/* Once for each chunk longer than those before: whoever asks first does not choose for all. */
+static int measure(struct ferry_edge *e, uint32_t n_tokens, struct ferry_error *why)
+{
+	struct ferry_profile profile;
+	int ret;
+
+	if (n_tokens > e->options.max_batch)
+		n_tokens = e->options.max_batch;
+	if (e->profiled && n_tokens <= e->profile.n_tokens)
+		return 0;
+	ret = ferry_profile_measure(e->model, e->forward, e->options.layer_begin,
+				    e->options.layer_end, n_tokens, between_layers, e, &profile,
+				    why);
+	if (ret)
+		return ret;
+	ferry_profile_free(&e->profile);
+	e->profile = profile;
+	e->profiled = true;
+	return 0;
+}
+
+void ferry_edge_peer_profile(struct ferry_edge *e)
 {
 	struct edge_peer *p = e->peers;
 	struct ferry_error why;
@@ -395,16 +416,11 @@ bool ferry_edge_peer_profile(struct ferry_edge *e)
 	while (p && !(p->wants_profile && p->link))
 		p = p->next;
 	if (!p)
-		return false;
-	if (!e->profiled && ferry_profile_measure(e->model, e->forward, e->options.layer_begin,
-						  e->options.layer_end, p->profile_tokens,
-						  between_layers, e, &e->profile, &why))
+		return;
+	if (measure(e, p->profile_tokens, &why))
 		ferry_edge_peer_refuse(p, p->profile_request, 0, FERRY_CODE_COMPUTE, "%s",
 				       why.text);
 	else
-		e->profiled = true;
-	if (e->profiled)
 		send_profile(p);
 	p->wants_profile = false;
-	return true;
 }

@@ -106,8 +106,8 @@ void ferry_edge_peer_refuse(struct edge_peer *p, uint32_t request, uint32_t sess
 /* The same as a last word. */
 void ferry_edge_peer_expel(struct edge_peer *p, uint32_t request, uint16_t code, const char *fmt,
 			   ...) __attribute__((format(printf, 4, 5)));
-/* Answers a peer that asked for a profile; true where there was one. */
-bool ferry_edge_peer_profile(struct ferry_edge *e);
+/* Answers one of the peers that asked for a profile, if any did. */
+void ferry_edge_peer_profile(struct ferry_edge *e);
 
 /* edge_session.c */
 struct edge_session *ferry_edge_session_find(struct edge_peer *p, uint32_t id);

@@ -23,7 +23,7 @@ struct ferry_profile {
 /**
  * ferry_profile_measure - run a few passes over layers [begin, end) on a scratch cache.
  * @forward: used for the passes
- * @n_tokens: of the prompt chunk; cut to what @forward takes and to the context
+ * @n_tokens: of the prompt chunk; cut to what @forward takes
  * @between: called between two layers, so that a node can stay responsive; may be NULL. A
  *           non-zero return ends the measurement with that code
  * @out: on success, released by ferry_profile_free()
