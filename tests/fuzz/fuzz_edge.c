@@ -100,10 +100,7 @@ static void send_all(int fd, const uint8_t *bytes, size_t n)
 
 static bool is_busy(const struct ferry_edge *e)
 {
-	for (const struct edge_session *s = e->sessions; s; s = s->next)
-		if (s->items)
-			return true;
-	return e->peers && e->peers->wants_profile;
+	return ferry_edge_has_work(e) || (e->peers && e->peers->wants_profile);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

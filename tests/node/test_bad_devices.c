@@ -584,6 +584,104 @@ static void pings_are_answered(void **state)
 	raw_peer_close(&p);
 }
 
+static void who_asks_without_reading_is_ended(void **state)
+{
+	struct ferry_wire_message ping = {.type = FERRY_MESSAGE_PING, .request = 7};
+	struct raw_peer p;
+	unsigned n_pongs = 0;
+
+	(void)state;
+	greeted(&p);
+	p.forgiving = true;
+	ping.ping.reply_bytes = FERRY_WIRE_PING_PAYLOAD;
+	for (unsigned i = 0; i < 100; i++)
+		raw_peer_send(&p, &ping);
+	while (raw_peer_receive(&p))
+		n_pongs++;
+	/* Once all of them were made and kept, 25 MiB for 2800 bytes. */
+	assert_true(n_pongs < 100);
+	raw_peer_close(&p);
+	still_serves();
+}
+
+/* Results of a megabyte, as many as the window allows: an edge that was quicker than the link once
+ * kept them all, until it took the device for one that does not read. */
+static void a_device_that_reads_late_gets_every_result(void **state)
+{
+	enum { N_WORKS = 16, N_TOKENS = 64, N_VOCAB = 4096 };
+	struct ferry_wire_message m = work_message(), cut = {.type = FERRY_MESSAGE_TRUNCATE};
+	struct ferry_wire_message hello, open = open_message();
+	static uint8_t zeros[4 * N_TOKENS];
+	struct two_nodes u;
+	struct raw_peer p;
+
+	(void)state;
+	two_nodes_load(
+		&u, &(struct ferry_tiny_model){.n_layers = 1, .n_embd = 64, .n_vocab = N_VOCAB}, 1);
+	two_nodes_serve(&u, NULL);
+	raw_peer_connect(&p, ferry_edge_port(u.edge));
+	hello = raw_peer_hello(u.model);
+	hello.hello.max_frame = 4 * N_TOKENS * N_VOCAB + FERRY_FRAME_MAX_GREETING;
+	raw_peer_send(&p, &hello);
+	assert_true(raw_peer_receive(&p));
+	assert_int_equal(p.message.type, FERRY_MESSAGE_WELCOME);
+	assert_true(p.message.welcome.window_works >= N_WORKS);
+	ferry_connection_establish(&p.in, FERRY_WIRE_VERSION_MAX, p.message.welcome.max_frame);
+	open.open.layer_end = 1;
+	raw_peer_send(&p, &open);
+	assert_true(raw_peer_receive(&p));
+	assert_int_equal(p.message.type, FERRY_MESSAGE_OPENED);
+	m.work.n_tokens = N_TOKENS;
+	m.work.output = FERRY_OUTPUT_LOGITS;
+	m.work.data = zeros;
+	m.work.n_data = sizeof(zeros);
+	cut.truncate = (struct ferry_wire_truncate){.session = SESSION};
+	for (unsigned i = 0; i < N_WORKS; i++) {
+		raw_peer_send(&p, &m);
+		raw_peer_send(&p, &cut);
+	}
+	usleep(500000); /* for the edge to be quicker */
+	for (unsigned i = 0; i < N_WORKS; i++) {
+		assert_true(raw_peer_receive(&p));
+		assert_int_equal(p.message.type, FERRY_MESSAGE_RESULT);
+		assert_int_equal(p.message.result.n_rows, N_TOKENS);
+	}
+	raw_peer_close(&p);
+	two_nodes_free(&u);
+}
+
+static void count_line(void *data, enum ferry_log_level level, const char *text)
+{
+	(void)level;
+	(void)text;
+	++*(unsigned *)data;
+}
+
+static void a_device_cannot_fill_the_log(void **state)
+{
+	enum { N_REFUSED = 2000 };
+	unsigned n_lines = 0;
+	struct ferry_log log = {.level = FERRY_LOG_INFO, .write = count_line, .data = &n_lines};
+	struct ferry_edge_options o = {.log = &log};
+	struct ferry_wire_message m = {.type = FERRY_MESSAGE_CLOSE, .close = {.session = 77}};
+	struct two_nodes u;
+	struct raw_peer p;
+
+	(void)state;
+	two_nodes_load(&u, &(struct ferry_tiny_model){.n_layers = 1, .n_embd = 64}, 1);
+	two_nodes_serve(&u, &o);
+	raw_peer_connect(&p, ferry_edge_port(u.edge));
+	raw_peer_greet(&p, u.model);
+	for (unsigned i = 0; i < N_REFUSED; i++)
+		raw_peer_send(&p, &m);
+	for (unsigned i = 0; i < N_REFUSED; i++)
+		raw_peer_expect_error(&p, FERRY_CODE_SESSION, "no session 77");
+	raw_peer_close(&p);
+	two_nodes_stop(&u);
+	assert_true(n_lines > 0 && n_lines < N_REFUSED / 2);
+	two_nodes_free(&u);
+}
+
 static void two_hundred_broken_connections_change_nothing(void **state)
 {
 	struct ferry_node_session_options o = {
@@ -640,6 +738,9 @@ int main(void)
 		cmocka_unit_test(cancel_answers_what_is_queued),
 		cmocka_unit_test(a_profile_of_one_token_is_not_for_everybody),
 		cmocka_unit_test(pings_are_answered),
+		cmocka_unit_test(who_asks_without_reading_is_ended),
+		cmocka_unit_test(a_device_that_reads_late_gets_every_result),
+		cmocka_unit_test(a_device_cannot_fill_the_log),
 		cmocka_unit_test(two_hundred_broken_connections_change_nothing),
 	};
 

@@ -144,6 +144,7 @@ int ferry_edge_new(const struct ferry_model *model, const struct ferry_edge_opti
 		return ferry_fail_memory(err, "the edge", sizeof(*e));
 	e->model = model;
 	e->options = *o;
+	e->options.log = ferry_edge_log_limit(&e->log, o->log);
 	ret = complete_options(model, &e->options, err);
 	if (!ret)
 		ret = listen_on(e, err);
@@ -187,12 +188,21 @@ uint16_t ferry_edge_port(const struct ferry_edge *e)
 	return ferry_endpoint_port(&e->bound);
 }
 
-/* The next session in turn that has something to do, moved to the end of the line; or NULL. */
+/* Whether it has something to do and its device takes what was done before: over a link that is
+ * slower than this edge, the work waits instead of its results. */
+static bool is_ready(const struct edge_session *s)
+{
+	const struct ferry_link *link = s->peer->link;
+
+	return s->items && (!link || ferry_link_unsent(link) <= EDGE_SEND_AHEAD);
+}
+
+/* The next session in turn that is ready, moved to the end of the line; or NULL. */
 static struct edge_session *next_session(struct ferry_edge *e)
 {
 	struct edge_session **at = &e->sessions, *s;
 
-	while (*at && !(*at)->items)
+	while (*at && !is_ready(*at))
 		at = &(*at)->next;
 	s = *at;
 	if (!s || !s->next)
@@ -229,10 +239,10 @@ static void serve(struct ferry_edge *e, struct edge_session *s)
 	free(item);
 }
 
-static bool has_work(const struct ferry_edge *e)
+bool ferry_edge_has_work(const struct ferry_edge *e)
 {
 	for (const struct edge_session *s = e->sessions; s; s = s->next)
-		if (s->items)
+		if (is_ready(s))
 			return true;
 	return false;
 }
@@ -248,7 +258,7 @@ int ferry_edge_breathe(struct ferry_edge *e)
 int ferry_edge_step(struct ferry_edge *e, uint64_t until_us, struct ferry_error *err)
 {
 	struct edge_session *s;
-	int ret = ferry_loop_turn(e->loop, has_work(e) ? 0 : until_us, err);
+	int ret = ferry_loop_turn(e->loop, ferry_edge_has_work(e) ? 0 : until_us, err);
 
 	ferry_edge_peer_sweep(e);
 	if (ret)

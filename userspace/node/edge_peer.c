@@ -25,11 +25,26 @@ void ferry_edge_peer_sweep(struct ferry_edge *e)
 	}
 }
 
+/* Results come no faster than they are taken (edge.c); everything else comes as it is asked for. */
+static int check_talk(struct edge_peer *p, const struct ferry_wire_message *m,
+		      struct ferry_error *why)
+{
+	if (m->type == FERRY_MESSAGE_RESULT)
+		return 0;
+	if (!ferry_link_unsent(p->link))
+		p->n_talk = 0;
+	p->n_talk += FERRY_FRAME_HEADER + ferry_wire_message_bytes(m);
+	if (p->n_talk <= EDGE_MAX_TALK)
+		return 0;
+	return ferry_fail(why, FERRY_ERROR_PEER, -ENOBUFS,
+			  "%s asks without reading the answers; closing", ferry_link_name(p->link));
+}
+
 void ferry_edge_peer_send(struct edge_peer *p, const struct ferry_wire_message *m)
 {
 	struct ferry_error why;
 
-	if (!p->link || !ferry_link_send(p->link, m, &why))
+	if (!p->link || (!check_talk(p, m, &why) && !ferry_link_send(p->link, m, &why)))
 		return;
 	ferry_log(p->edge->options.log, FERRY_LOG_WARNING, "%s", why.text);
 	ferry_link_close(p->link);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of the edge role share: edge.c (life and turns), edge_peer.c (connections and
- * their messages), edge_session.c (sessions and their queues), edge_work.c (the forward pass).
+ * What the files of the edge role share: edge.c (life and turns), edge_log.c (what is logged),
+ * edge_peer.c (connections and their messages), edge_session.c (sessions and their queues),
+ * edge_work.c (the forward pass).
  */
 #ifndef FERRY_NODE_EDGE_PRIVATE_H
 #define FERRY_NODE_EDGE_PRIVATE_H
@@ -21,8 +22,11 @@ enum {
 	EDGE_WINDOW_FRAMES = 2, /* their bytes, in largest frames */
 	EDGE_MAX_ITEMS = 64,	/* of a connection, with what has no answer */
 	EDGE_MAX_PEER_SESSIONS = 8,
-	EDGE_HEAD_ROWS = 8,    /* of logits, at once */
-	EDGE_BREATH_US = 4000, /* at most so long without a look at the sockets */
+	EDGE_HEAD_ROWS = 8,	   /* of logits, at once */
+	EDGE_SEND_AHEAD = 1 << 20, /* bytes: who has more to take gets no more work done */
+	EDGE_MAX_TALK = 1 << 20,   /* bytes of other answers than RESULTs that it does not read */
+	EDGE_LOG_LINES = 20,	   /* in a second */
+	EDGE_BREATH_US = 4000,	   /* at most so long without a look at the sockets */
 };
 
 /* A message that waits for its turn; what has no input is queued only behind what has. */
@@ -52,6 +56,14 @@ struct edge_session {
 	bool cancel_running;
 };
 
+/* Most of what is logged is caused by peers, who must not fill a disk with it. */
+struct edge_log {
+	struct ferry_log limited;
+	const struct ferry_log *to;
+	uint64_t second_us; /* when the running one began */
+	uint32_t n_written, n_dropped;
+};
+
 /* Peers go only in ferry_edge_peer_sweep(), so that whoever holds one may go on holding it. */
 struct edge_peer {
 	struct edge_peer *next;
@@ -61,6 +73,7 @@ struct edge_peer {
 	uint32_t max_frame, max_batch; /* agreed */
 	uint32_t n_sessions;
 	uint32_t n_items, n_works, n_work_bytes; /* unanswered */
+	uint64_t n_talk; /* bytes of other answers than RESULTs, since all was sent */
 	bool wants_profile;
 	uint32_t profile_request, profile_tokens;
 };
@@ -68,6 +81,7 @@ struct edge_peer {
 struct ferry_edge {
 	const struct ferry_model *model;
 	struct ferry_edge_options options;
+	struct edge_log log;
 	struct ferry_pool *pool;
 	struct ferry_forward *forward;
 	struct ferry_loop *loop;
@@ -90,8 +104,13 @@ struct ferry_edge {
 
 /* edge.c: one turn of the sockets, waiting until @until_us at most, and one piece of work. */
 int ferry_edge_step(struct ferry_edge *e, uint64_t until_us, struct ferry_error *err);
+/* Whether a session has something to do whose result its device would take. */
+bool ferry_edge_has_work(const struct ferry_edge *e);
 /* Lets the sockets make progress in the middle of a pass; -ESHUTDOWN once stopped. */
 int ferry_edge_breathe(struct ferry_edge *e);
+
+/* edge_log.c: the log to use instead of @to, which may be NULL. */
+const struct ferry_log *ferry_edge_log_limit(struct edge_log *l, const struct ferry_log *to);
 
 /* edge_peer.c */
 void ferry_edge_peer_accept(void *edge, struct ferry_link *link);
