@@ -7,7 +7,8 @@
 
 enum {
 	TOKEN_BYTES = 4,
-	TABLE_SPLITS = 8, /* rows of the table for splits, beside the chosen one */
+	LEAST_SHOWN_US = 5, /* a hundredth of a millisecond, rounded */
+	TABLE_SPLITS = 8,   /* rows of the table for splits, beside the chosen one */
 };
 
 /* What a node does for one token of a pass that it takes part in with layers [begin, end). */
@@ -194,11 +195,18 @@ static void add_reason(struct text *t, const struct ferry_split_problem *p, size
 	} else if (isinf(other.total_us)) {
 		add(t, "Chosen: local. The edge serves nothing that would help.\n");
 	} else {
+		double saved_us = local.device_us - other.device_us - other.edge_us;
+
 		add(t,
 		    "Chosen: local. The best split (%u layers here) would take %.2f times as long: "
-		    "the link costs %.2f ms of each token and the edge saves %.2f.\n",
-		    other.k, other.total_us / local.total_us, other.link_us / 1e3,
-		    (local.device_us - other.device_us - other.edge_us) / 1e3);
+		    "the link costs %.2f ms of each token and ",
+		    other.k, other.total_us / local.total_us, other.link_us / 1e3);
+		if (saved_us >= LEAST_SHOWN_US)
+			add(t, "the edge saves %.2f.\n", saved_us / 1e3);
+		else if (saved_us > -LEAST_SHOWN_US)
+			add(t, "the edge saves nothing.\n");
+		else
+			add(t, "computing there takes %.2f longer.\n", -saved_us / 1e3);
 	}
 }
 

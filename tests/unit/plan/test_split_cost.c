@@ -315,6 +315,14 @@ static void the_explanation_names_the_choice(void **state)
 	p.link.rtt_us = 100000;
 	ferry_split_explain(&p, 0, text, sizeof(text));
 	assert_non_null(strstr(text, "Chosen: local. The best split"));
+	assert_non_null(strstr(text, "the edge saves "));
+	/* It once saved "-0.00" where it is as fast, and "-1.00" where it is slower. */
+	p.edge = p.device;
+	ferry_split_explain(&p, 0, text, sizeof(text));
+	assert_non_null(strstr(text, "the edge saves nothing."));
+	p.edge.head_us = p.device.head_us + 1000;
+	ferry_split_explain(&p, 0, text, sizeof(text));
+	assert_non_null(strstr(text, "computing there takes 1.00 longer."));
 	p.edge_heads = false;
 	ferry_split_explain(&p, 0, text, sizeof(text));
 	assert_non_null(strstr(text, "serves nothing"));
