@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -217,6 +218,19 @@ static int bad_answer(struct ferry_error *err, const char *what)
 	return ferry_fail(err, FERRY_ERROR_PEER, -EPROTO, "the edge's answer %s", what);
 }
 
+/* Numbers of an answer. One that is not finite is the edge's fault: behind the layers that are left,
+ * the engine would look for it in the weights here. */
+static int take_numbers(uint8_t encoding, const uint8_t *bytes, size_t n, float *x,
+			struct ferry_error *err)
+{
+	ferry_activation_decode(encoding, bytes, n, x);
+	for (size_t i = 0; i < n; i++)
+		if (!isfinite(x[i]))
+			return ferry_fail(err, FERRY_ERROR_PEER, -EBADMSG,
+					  "the edge's answer has a number that is not finite");
+	return 0;
+}
+
 /* The data of an answer that has the right size. */
 static int use_result(struct ferry_device *d, const struct ferry_device_run *run, uint32_t first,
 		      uint32_t n, const struct ferry_wire_result *r, struct ferry_error *err)
@@ -227,8 +241,9 @@ static int use_result(struct ferry_device *d, const struct ferry_device_run *run
 
 	switch (r->output) {
 	case FERRY_OUTPUT_HIDDEN:
-		ferry_activation_decode(d->encoding, r->data, (size_t)n * d->n_embd, d->hidden);
-		ret = run_layers(d, d->back, n, err);
+		ret = take_numbers(d->encoding, r->data, (size_t)n * d->n_embd, d->hidden, err);
+		if (!ret)
+			ret = run_layers(d, d->back, n, err);
 		return ret ? ret : run_head(d, run, first, n, err);
 	case FERRY_OUTPUT_TOKEN:
 		id = ferry_load_le32(r->data);
@@ -237,12 +252,10 @@ static int use_result(struct ferry_device *d, const struct ferry_device_run *run
 		*run->id = (int32_t)id;
 		return 0;
 	case FERRY_OUTPUT_LAST:
-		ferry_activation_decode(FERRY_ENCODING_F32, r->data, n_vocab, run->logits);
-		return 0;
+		return take_numbers(FERRY_ENCODING_F32, r->data, n_vocab, run->logits, err);
 	case FERRY_OUTPUT_LOGITS:
-		ferry_activation_decode(FERRY_ENCODING_F32, r->data, n * n_vocab,
-					run->logits + (first - d->run_begin) * n_vocab);
-		return 0;
+		return take_numbers(FERRY_ENCODING_F32, r->data, n * n_vocab,
+				    run->logits + (first - d->run_begin) * n_vocab, err);
 	}
 	return 0;
 }

@@ -100,6 +100,13 @@ static bool edge_is_away(const struct ferry_error *why)
 		(why->code == -EBUSY || why->code == -ENOMEM || why->code == -ESHUTDOWN));
 }
 
+static void stay_here(struct ferry_node_session *s, const struct ferry_error *why)
+{
+	s->local = true;
+	s->split = s->split_end = s->model->hp.n_layers;
+	snprintf(s->explanation, sizeof(s->explanation), "Chosen: local. %s.\n", why->text);
+}
+
 static int connect_auto(struct ferry_node_session *s, struct ferry_pool *pool,
 			const struct ferry_uplink_options *uo,
 			const struct ferry_node_session_options *o, struct ferry_uplink **uplink,
@@ -140,7 +147,7 @@ static int connect_auto(struct ferry_node_session *s, struct ferry_pool *pool,
 	*uplink = NULL;
 	return 0;
 away:
-	snprintf(s->explanation, sizeof(s->explanation), "Chosen: local. %s.\n", why.text);
+	stay_here(s, &why);
 	ferry_uplink_free(*uplink);
 	*uplink = NULL;
 	return 0;
@@ -170,19 +177,29 @@ static int open_device(struct ferry_node_session *s, struct ferry_pool *pool,
 		.encoding = o->encoding,
 	};
 	struct ferry_uplink *uplink = NULL;
+	struct ferry_error why = {0};
 	int ret = 0;
 
 	s->split = s->split_end = s->model->hp.n_layers;
 	if (o->edge && o->split == FERRY_NODE_SPLIT_AUTO)
-		ret = connect_auto(s, pool, &uo, o, &uplink, err);
+		ret = connect_auto(s, pool, &uo, o, &uplink, &why);
 	else if (o->edge && o->split >= 0)
-		ret = connect_fixed(s, &uo, o, &uplink, err);
-	if (ret)
-		return ret;
-	s->local = !uplink;
-	d.split_begin = s->split;
-	d.split_end = s->split_end;
-	return ferry_device_new(s->model, pool, uplink, &d, &s->device, err);
+		ret = connect_fixed(s, &uo, o, &uplink, &why);
+	if (!ret) {
+		s->local = !uplink;
+		d.split_begin = s->split;
+		d.split_end = s->split_end;
+		ret = ferry_device_new(s->model, pool, uplink, &d, &s->device, &why);
+	}
+	/* The edge may be full only when it is asked for a session, or go at that moment. */
+	if (ret && !s->local && o->split == FERRY_NODE_SPLIT_AUTO && edge_is_away(&why)) {
+		stay_here(s, &why);
+		d.split_begin = d.split_end = s->split;
+		ret = ferry_device_new(s->model, pool, NULL, &d, &s->device, &why);
+	}
+	if (ret && err)
+		*err = why;
+	return ret;
 }
 
 int ferry_node_session_open(const struct ferry_model *model, struct ferry_pool *pool,
