@@ -32,6 +32,8 @@ MAY_INCLUDE = {
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.M)
+# userspace/ is on the search path, so a room can be reached by these as well.
+ANGLED = re.compile(r"^\s*#\s*include\s*<([^>]+)>", re.M)
 
 
 def problems_of(userspace):
@@ -42,7 +44,11 @@ def problems_of(userspace):
         if room not in MAY_INCLUDE:
             found.append(f"{path}: room {room} is not in the table of the architecture")
             continue
-        for name in INCLUDE.findall(path.read_text()):
+        text = path.read_text()
+        for name in ANGLED.findall(text):
+            if (userspace / name).exists():
+                found.append(f"{path}: <{name}> is no header of the system")
+        for name in INCLUDE.findall(text):
             parts = name.split("/")
             if parts[0] in ("ferry", "linux"):
                 continue  # include/ferry and include/uapi/linux, open to all
@@ -53,6 +59,12 @@ def problems_of(userspace):
             elif parts[0] != room and parts[0] not in MAY_INCLUDE[room]:
                 found.append(f"{path}: room {room} may not include \"{name}\"")
     return found
+
+
+def api_problems(include):
+    """What applications include stands on its own."""
+    return [f"{path}: the public API may not include \"{name}\"" for path in sorted(include.rglob("*.h"))
+            for name in INCLUDE.findall(path.read_text()) if name.split("/")[0] != "ferry"]
 
 
 def core_problems(core):
@@ -75,12 +87,14 @@ def test_of_the_test(tap, tmp):
         "wire/c.c": '#include "../base/error.h"\n',
         "cli/d.c": '#include "e.h"\n',
         "attic/f.c": '#include "base/error.h"\n',
+        "plan/g.c": '#include <math.h>\n#include <engine/good.h>\n',
     }
     for name, text in cases.items():
         path = tmp / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     (tmp / "engine").mkdir()
+    (tmp / "engine" / "good.h").write_text("")
     (tmp / "engine" / "good.c").write_text('#include "model/model.h"\n#include "ferry/error.h"\n')
     found = problems_of(tmp)
     missed = [name for name in cases if not any(name in f for f in found)]
@@ -96,6 +110,7 @@ def main():
     with tempfile.TemporaryDirectory() as tmp:
         test_of_the_test(tap, pathlib.Path(tmp))
     tap.check("rooms include only what the architecture allows", problems_of(root / "userspace"))
+    tap.check("the public API includes only itself", api_problems(root / "include" / "ferry"))
     tap.check("kmod/core includes only what kernel and userspace share",
               core_problems(root / "kmod" / "core"))
     tap.done()
