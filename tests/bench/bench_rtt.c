@@ -5,9 +5,9 @@
  *
  *	bench_rtt [-m MODEL.gguf] [-k SPLIT] [-n TOKENS] [-r RTT_MS] [-d PROMPT_TOKENS]
  *
- * Edge and device share this machine, so neither can be slowed down by the other more than in turns:
- * decoding alternates between them. Without -m a tiny random model is used, which makes the computing
- * small against the link.
+ * Edge and device share this machine, so neither can be slowed down by the other more than in
+ * turns: decoding alternates between them. Without -m a tiny random model is used, which makes the
+ * computing small against the link.
  */
 #include <pthread.h>
 #include <stdio.h>

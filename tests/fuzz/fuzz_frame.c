@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Any bytes as what a connection receives, and any bytes as the body of any message. Input: one byte
- * (bit 7: a body, of the type in the low bits; else bit 0: the role, bit 1: after the handshake,
- * bits 2 and up: how the stream is cut into pieces), then the bytes.
+ * Any bytes as what a connection receives, and any bytes as the body of any message. Input: one
+ * byte (bit 7: a body, of the type in the low bits; else bit 0: the role, bit 1: after the
+ * handshake, bits 2 and up: how the stream is cut into pieces), then the bytes.
  */
 #include <string.h>
 

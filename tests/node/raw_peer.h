@@ -14,7 +14,7 @@
 
 struct raw_peer {
 	int fd;
-	bool forgiving; /* trouble is the end of the other side: for threads that may not fail a test */
+	bool forgiving; /* trouble is the other side's end: for threads that may not fail a test */
 	struct ferry_connection in;
 	uint8_t buffer[65536];
 	size_t n, at;			   /* received and not used */

@@ -10,6 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from tap import Tap  # noqa: E402
 
 MAX_LINES = 800
+MAX_COLUMNS = 100
 CODE = {".c", ".h", ".py", ".sh", ".build"}
 LICENCES = ("MIT", "GPL-2.0-only", "(GPL-2.0-only OR BSD-2-Clause)",
             "GPL-2.0-only WITH Linux-syscall-note", "(GPL-2.0-only WITH Linux-syscall-note) OR MIT")
@@ -55,6 +56,18 @@ def length_problems(files):
         n = len(path.read_text(errors="replace").splitlines())
         if n > MAX_LINES and "generated" not in path.name:
             found.append(f"{path}: {n} lines; over {MAX_LINES} there are two concepts in it")
+    return found
+
+
+def width_problems(files):
+    """Lines of C, tabs counted as 8. Text that a user reads may stay in one piece, to be found."""
+    found = []
+    for path in files:
+        if path.suffix not in (".c", ".h"):
+            continue
+        for n, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+            if len(line.expandtabs(8)) > MAX_COLUMNS and '"' not in line:
+                found.append(f"{path}:{n}: wider than {MAX_COLUMNS} columns")
     return found
 
 
@@ -107,6 +120,7 @@ def main():
     tap = Tap()
     tap.check("every code file names its licence", spdx_problems(code))
     tap.check(f"no file is longer than {MAX_LINES} lines", length_problems(code))
+    tap.check(f"no line of C is wider than {MAX_COLUMNS} columns", width_problems(code))
     tap.check("files are named by a noun", name_problems(code))
     tap.check("every folder says what lives there", readme_problems(root, code))
     tap.check("kernel versions stay in kmod/compat", version_problems(code, root))

@@ -144,7 +144,7 @@ static void read_share(void *data, uint32_t thread, uint32_t n_threads)
 		job->bytes = bytes;
 }
 
-/* Repeated until it took long enough to measure: small models fit caches and read in microseconds. */
+/* Repeated until it took long enough to measure: small models are read in microseconds. */
 static double measure_read(struct ferry_local_engine *e)
 {
 	struct read_job job = {.g = e->model->gguf};

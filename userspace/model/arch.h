@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 enum ferry_rope_kind {
-	FERRY_ROPE_PAIRS, /* rotates (x[2i], x[2i+1]): llama files, whose Q and K rows are permuted */
+	FERRY_ROPE_PAIRS,  /* rotates (x[2i], x[2i+1]): llama files, their Q and K rows permuted */
 	FERRY_ROPE_HALVES, /* rotates (x[i], x[i + n_rot/2]): "NeoX" order, all others */
 };
 
@@ -29,10 +29,9 @@ struct ferry_arch {
 	bool scale_embeddings; /* times sqrt(n_embd) */
 	bool may_have_experts; /* *.expert_count > 0 allowed */
 	bool must_have_experts;
-	uint32_t
-		swa_period; /* every swa_period-th layer is global, the others slide; 0: no windows */
+	uint32_t swa_period; /* every so many-th layer is global, the others slide; 0: no windows */
 	float rope_base_default;
-	float rope_base_local; /* of sliding layers, without linear scaling; 0: as the global ones */
+	float rope_base_local; /* of sliding layers, without linear scaling; 0: as global ones */
 	uint32_t head_dim_default;    /* where the file has no key_length; 0: n_embd / n_head */
 	uint32_t n_layers_wide_heads; /* the model of so many layers scales attention by
 				       * 1/sqrt(n_embd / n_head), not by the head's size; 0: none */

@@ -70,9 +70,9 @@ struct ferry_device_run {
  *
  * Prompt chunks overlap: while one travels and is computed on the edge, the next is computed here.
  * Where nothing is wanted, the call returns when all is sent; what fails then fails the next call.
- * On failure n_past is where it was certain to be, and the call may be repeated. Return: 0; -EINVAL;
- * -ENOSPC beyond the context; -ECANCELED; -EBADMSG for results that are not finite; the codes of
- * a lost edge.
+ * On failure n_past is where it was certain to be, and the call may be repeated. Return: 0;
+ * -EINVAL; -ENOSPC beyond the context; -ECANCELED; -EBADMSG for results that are not finite; the
+ * codes of a lost edge.
  */
 int ferry_device_run(struct ferry_device *d, const struct ferry_device_run *run,
 		     struct ferry_error *err);

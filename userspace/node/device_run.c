@@ -218,8 +218,8 @@ static int bad_answer(struct ferry_error *err, const char *what)
 	return ferry_fail(err, FERRY_ERROR_PEER, -EPROTO, "the edge's answer %s", what);
 }
 
-/* Numbers of an answer. One that is not finite is the edge's fault: behind the layers that are left,
- * the engine would look for it in the weights here. */
+/* Numbers of an answer. One that is not finite is the edge's fault: behind the layers that are
+ * left, the engine would look for it in the weights here. */
 static int take_numbers(uint8_t encoding, const uint8_t *bytes, size_t n, float *x,
 			struct ferry_error *err)
 {

@@ -263,7 +263,7 @@ int ferry_edge_step(struct ferry_edge *e, uint64_t until_us, struct ferry_error 
 	ferry_edge_peer_sweep(e);
 	if (ret)
 		return ret;
-	/* Beside the work, not instead of it: a device that asks without pause delays the others. */
+	/* Beside the work, not instead of it: a device may ask without pause. */
 	ferry_edge_peer_profile(e);
 	s = next_session(e);
 	if (s)

@@ -69,7 +69,7 @@ static int measure(struct measurement *m, struct ferry_profile *p, struct ferry_
 {
 	int ret;
 
-	/* The first pass of each kind touches memory for the first time: the least time forgets it. */
+	/* The first pass of each kind touches its memory first: the least time forgets that. */
 	for (int run = 0; run < DECODE_RUNS; run++) {
 		ret = measure_pass(m, 1, p, err);
 		if (ret)

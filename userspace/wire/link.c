@@ -2,6 +2,7 @@
 #include "wire/link.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -32,9 +33,11 @@ static void set_options(int fd, const struct ferry_link_times *times)
 		{IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S},
 		{IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES},
 	};
-	/* Long: Linux also counts time in which the peer's window is too small for our next segment,
-	 * even where the peer goes on taking bytes. */
-	unsigned timeout = times->stall_ms * LINK_DEAD_STALLS;
+	/* Long: Linux also counts time in which the peer's window is too small for our next
+	 * segment, even where the peer goes on taking bytes. */
+	unsigned timeout = times->stall_ms < INT_MAX / LINK_DEAD_STALLS
+				   ? times->stall_ms * LINK_DEAD_STALLS
+				   : INT_MAX;
 
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
 		setsockopt(fd, fixed[i].level, fixed[i].name, &fixed[i].value, sizeof(int));

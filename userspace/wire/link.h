@@ -16,8 +16,8 @@
 struct ferry_link;
 
 enum {
-	/* A frame may take stall_ms (six times that when sent) and what this rate gives, in bytes per
-	 * second: enough for a poor radio link, too much for a peer that dribbles on purpose. */
+	/* A frame may take stall_ms (six times that when sent) and what this rate gives, in bytes
+	 * per second: enough for a poor radio link, too much for one that dribbles on purpose. */
 	FERRY_LINK_MIN_RATE = 16 << 10,
 };
 

@@ -297,7 +297,7 @@ int ferry_loop_turn(struct ferry_loop *loop, uint64_t until_us, struct ferry_err
 	complete_all(loop);
 	now = ferry_now_us();
 	expire_all(loop, now, away_us);
-	/* What the callbacks queued leaves now: the owner may compute for long before it is back. */
+	/* What the callbacks queued leaves now: the owner may compute for long after this. */
 	arm_all(loop, now);
 	if (!ret && io_uring_sq_ready(&loop->ring))
 		ret = submit(loop, 0, err);

@@ -168,7 +168,7 @@ static bool create_context(struct rig *r)
 	r->context = llama_init_from_model(r->model, params);
 	if (!r->context)
 		return fail("llama.cpp cannot create a context");
-	/* A prefill must be one batch; and these would differ if the headers were of another release. */
+	/* A prefill must be one batch; and these would differ with headers of another release. */
 	if (llama_n_ctx(r->context) < n_ctx || (int)llama_n_batch(r->context) < r->o.n_prompt ||
 	    llama_n_ubatch(r->context) > PHYSICAL_BATCH ||
 	    llama_n_threads(r->context) != r->o.n_threads)

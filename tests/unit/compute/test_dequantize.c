@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Halves bit by bit; blocks by hand and through the fixtures' quantizers. That the layouts are those
- * of other programs' files is shown by tests/conformance/test_dequantize.c.
+ * Halves bit by bit; blocks by hand and through the fixtures' quantizers. That the layouts are
+ * those of other programs' files is shown by tests/conformance/test_dequantize.c.
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -494,7 +494,7 @@ static void a_peer_that_does_not_read_times_out(void **state)
 	for (unsigned i = 0; i < 100; i++)
 		ferry_link_send(r->edge.link, &m, NULL);
 	TURN_UNTIL(r, r->edge.failure.code);
-	/* Our deadline, or the kernel's (TCP_USER_TIMEOUT), which may show only as a broken socket. */
+	/* Our deadline, or the kernel's (TCP_USER_TIMEOUT), which may show as a broken socket. */
 	assert_true(r->edge.failure.code == -ETIMEDOUT || r->edge.failure.code == -ECONNRESET);
 	close(fd);
 	rig_free(r);
