@@ -44,8 +44,11 @@ vm-check: setup all ## load ferry.ko in Debian's kernels under QEMU and run the 
 	scripts/setup.sh vm
 	BUILD=$(BUILD) tests/vm/run-all
 
+# A build directory remembers its prefix, so one that is given here has to be told to it. Meson
+# would take a relative DESTDIR as one below the build directory.
 install: all ## install under $(DESTDIR)$(PREFIX)
-	DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
+	$(if $(filter-out file,$(origin PREFIX)),meson configure $(BUILD) -Dprefix=$(PREFIX) && $(NINJA) -C $(BUILD))
+	DESTDIR=$(abspath $(DESTDIR)) meson install -C $(BUILD) --no-rebuild
 
 uninstall: ## remove what `make install` of this build directory installed
 	$(NINJA) -C $(BUILD) uninstall
