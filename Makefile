@@ -22,7 +22,7 @@ setup: ## install the Debian packages that are missing
 	scripts/setup.sh
 
 demo: setup all ## a device and an edge node write a story together (MODEL=path for another GGUF)
-	BUILD=$(BUILD) MODEL=$(MODEL) scripts/demo
+	BUILD=$(BUILD) MODEL="$(MODEL)" scripts/demo
 
 check: setup ## every test, with and without sanitizers, and a short fuzz run
 	BUILD=$(BUILD) scripts/check
