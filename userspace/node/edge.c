@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysinfo.h>
 
 #include "base/error.h"
+#include "base/free_memory.h"
 #include "node/edge_private.h"
 
 enum {
@@ -27,15 +27,6 @@ static void default_u32(uint32_t *value, uint32_t otherwise)
 {
 	if (!*value)
 		*value = otherwise;
-}
-
-static uint64_t free_memory(void)
-{
-	struct sysinfo info;
-
-	if (sysinfo(&info))
-		return 0;
-	return (uint64_t)(info.freeram + info.bufferram) * info.mem_unit;
 }
 
 /* A row of logits must fit a frame, and so must one hidden state; of batches, what fits, fits. */
@@ -86,7 +77,7 @@ static int complete_options(const struct ferry_model *m, struct ferry_edge_optio
 	if (o->max_batch > MAX_BATCH)
 		o->max_batch = MAX_BATCH;
 	if (!o->kv_budget_bytes)
-		o->kv_budget_bytes = free_memory() / 2;
+		o->kv_budget_bytes = ferry_free_memory() / 2;
 	return choose_frame(m, o, err);
 }
 
