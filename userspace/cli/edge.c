@@ -32,13 +32,17 @@ enum {
 
 static void parse_layers(struct argp_state *state, struct edge_options *o, const char *arg)
 {
-	unsigned begin, end;
-	char tail;
+	static const char digits[] = "0123456789";
+	size_t n_begin = strspn(arg, digits), n_end = 0;
 
-	if (sscanf(arg, "%5u:%5u%c", &begin, &end, &tail) != 2 || begin >= end)
+	if (arg[n_begin] == ':')
+		n_end = strspn(arg + n_begin + 1, digits);
+	/* Five digits: atoi() cannot overflow, and no model has as many layers. */
+	if (!n_begin || n_begin > 5 || !n_end || n_end > 5 || arg[n_begin + 1 + n_end] ||
+	    atoi(arg) >= atoi(arg + n_begin + 1))
 		argp_error(state, "--layers takes A:B with A < B, not '%s'", arg);
-	o->edge.layer_begin = begin;
-	o->edge.layer_end = end;
+	o->edge.layer_begin = (uint32_t)atoi(arg);
+	o->edge.layer_end = (uint32_t)atoi(arg + n_begin + 1);
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -132,7 +136,8 @@ static void write_log(void *data, enum ferry_log_level level, const char *text)
 	fprintf(stderr, "%s: %s: %s\n", command_name, names[level], text);
 }
 
-static int serve(struct edge_options *o, const struct ferry_model *model, struct ferry_error *err)
+static int serve(struct edge_options *o, const struct ferry_model *model,
+		 struct ferry_error *err)
 {
 	struct sigaction stop = {.sa_handler = on_stop};
 	struct ferry_edge_stats stats;

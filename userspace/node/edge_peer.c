@@ -190,7 +190,7 @@ static void welcome(struct edge_peer *p, uint32_t request, const struct ferry_wi
 	ferry_edge_peer_send(p, &m);
 	if (p->link)
 		ferry_link_establish(p->link, version, p->max_frame);
-	ferry_log(o->log, FERRY_LOG_INFO, "%s: connected",
+	ferry_log(o->log, FERRY_LOG_DEBUG, "%s: connected",
 		  p->link ? ferry_link_name(p->link) : "a lost peer");
 }
 
@@ -280,7 +280,7 @@ static void take_message(struct edge_peer *p, const struct ferry_frame *frame,
 		ferry_edge_session_cancel(p, &m->cancel);
 		return;
 	case FERRY_MESSAGE_BYE:
-		ferry_log(p->edge->options.log, FERRY_LOG_INFO, "%s: left",
+		ferry_log(p->edge->options.log, FERRY_LOG_DEBUG, "%s: left",
 			  ferry_link_name(p->link));
 		ferry_link_close(p->link);
 		p->link = NULL;
@@ -324,7 +324,7 @@ static void failed(void *data, struct ferry_link *link, const struct ferry_error
 		ferry_edge_peer_expel(p, 0, FERRY_CODE_DEADLINE, "%s", why->text);
 	} else {
 		ferry_log(p->edge->options.log,
-			  why->code == -EPIPE ? FERRY_LOG_INFO : FERRY_LOG_WARNING, "%s",
+			  why->code == -EPIPE ? FERRY_LOG_DEBUG : FERRY_LOG_WARNING, "%s",
 			  why->text);
 		ferry_link_close(link);
 		p->link = NULL;

@@ -187,7 +187,7 @@ void ferry_edge_session_open(struct edge_peer *p, const struct ferry_wire_messag
 		return;
 	}
 	reply.opened = (struct ferry_wire_opened){s->id, s->n_ctx, s->kv_bytes};
-	ferry_log(p->edge->options.log, FERRY_LOG_INFO,
+	ferry_log(p->edge->options.log, FERRY_LOG_DEBUG,
 		  "%s: session %u, layers %u to %u%s, %u positions, %llu KiB",
 		  ferry_link_name(p->link), s->id, s->begin, s->end, s->head ? " and the head" : "",
 		  s->n_ctx, (unsigned long long)(s->kv_bytes >> 10));

@@ -37,6 +37,8 @@ const char *ferry_wire_work_read(struct ferry_reader *r, struct ferry_wire_work 
 	m->prefix_after = ferry_read_le64(r);
 	m->ids_begin = ferry_read_le32(r);
 	m->n_ids = ferry_read_le32(r);
+	if (m->n_ids > ferry_reader_left(r) / 4) /* before the product, which may wrap on 32 bits */
+		r->failed = true;
 	m->ids = ferry_read_bytes(r, 4 * (size_t)m->n_ids);
 	left = ferry_reader_left(r);
 	m->n_data = (uint32_t)left;

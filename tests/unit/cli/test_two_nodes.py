@@ -4,10 +4,11 @@
 import json
 import pathlib
 import socket
+import subprocess
 import tempfile
 import time
 
-from rig import Edge, Tap, expect, ferry, make_model, one_sentence
+from rig import DEADLINE_S, FERRY, Edge, Tap, expect, ferry, make_model, one_sentence
 
 TOKENS = ",".join(str(i) for i in range(1, 24))
 
@@ -78,7 +79,29 @@ def main():
         with Edge(model, "--layers", f"1:{n_layers}") as edge:
             r = ferry(*greedy, "--edge", edge.address, "--split", 1)
             tap.check("an edge with part of the layers serves them", expect((r.out == text, r.err)))
+            edge.errors.seek(0)
+            tap.check("it does not report connections", expect((b"connected" not in edge.errors.read(), "it does")))
             tap.check("and says no to others", one_sentence(ferry(*greedy, "--edge", edge.address, "--split", 0), "layer"))
+        with Edge(model, "--verbose") as edge:
+            ferry(*greedy, "--edge", edge.address, "--split", 1)
+            edge.errors.seek(0)
+            report = edge.errors.read().decode()
+            tap.check("--verbose reports each connection and session",
+                      expect(("connected" in report, report), ("session 1" in report, report)))
+        for layers in ("1", "2:1", "1:1", "1:-1", "-1:2", "1: 2", ":2", "1:", "1:2:", "0x1:2", "123456:123457"):
+            r = ferry("edge", "-m", model, "--listen", "127.0.0.1:0", f"--layers={layers}")
+            tap.check(f"--layers={layers}", expect((r.status == 2, r.status), ("--layers takes A:B" in r.err, r.err)))
+        # It once ended with status 0 where nobody could learn its port.
+        with open("/dev/full", "wb") as full:
+            run = subprocess.run([FERRY, "edge", "-m", str(model), "--listen", "127.0.0.1:0"], stdout=full,
+                                 stderr=subprocess.PIPE, check=False, timeout=DEADLINE_S)
+        tap.check("an edge that cannot say where it listens fails", expect(
+            (run.returncode == 1, run.returncode), (b"standard output" in run.stderr, run.stderr)))
+        # A closed standard output once was the number of the next file that was opened.
+        run = subprocess.run(["sh", "-c", 'exec "$0" "$@" >&-', FERRY, "run", "-m", str(model), "-p", "x", "-n", "2"],
+                             stderr=subprocess.PIPE, check=False, timeout=DEADLINE_S)
+        tap.check("a standard output that is closed", expect(
+            (run.returncode == 1, run.returncode), (b"Bad file descriptor" in run.stderr, run.stderr)))
     tap.done()
 
 
