@@ -22,7 +22,7 @@ enum {
 	N_PROMPT = 90,
 	N_NEW = 10,
 	DEADLINE_MS = 1500,
-	GUARD_S = 60,
+	GUARD_S = 240,
 };
 
 static struct two_nodes t;

@@ -18,7 +18,7 @@
 
 enum {
 	PATIENT_MS = 20000, /* the edge is a real one on a busy machine */
-	GUARD_S = 30,	    /* nothing here may hang: the alarm ends the program */
+	GUARD_S = 240,	    /* nothing here may hang: the alarm ends the program */
 	N_NEW = 12,
 };
 
