@@ -8,7 +8,7 @@
 
 #include "base/free_memory.h"
 
-/* A gateway of 4 GB a week after it was started: an edge once had 63 MB for its caches here. */
+/* Made up after a small machine that has run for long: half of MemFree would be 63 MB. */
 static void files_that_the_kernel_keeps_are_no_loss(void **state)
 {
 	static const char text[] = "MemTotal:        3884052 kB\n"
