@@ -136,8 +136,7 @@ static void write_log(void *data, enum ferry_log_level level, const char *text)
 	fprintf(stderr, "%s: %s: %s\n", command_name, names[level], text);
 }
 
-static int serve(struct edge_options *o, const struct ferry_model *model,
-		 struct ferry_error *err)
+static int serve(struct edge_options *o, const struct ferry_model *model, struct ferry_error *err)
 {
 	struct sigaction stop = {.sa_handler = on_stop};
 	struct ferry_edge_stats stats;

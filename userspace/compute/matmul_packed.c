@@ -382,7 +382,10 @@ static void multiply_group(const struct ferry_packed *w, size_t n_chunks, size_t
 		by_type[w->type].tile(group, n_chunks, x, stride, n, sums);
 	}
 	for (size_t t = 0; t < n; t++)
-		memcpy(y + t * y_stride + row, sums[t], n_rows * sizeof(float));
+		if (n_rows == LANES) /* a length that the compiler knows needs no call */
+			memcpy(y + t * y_stride + row, sums[t], sizeof(sums[t]));
+		else
+			memcpy(y + t * y_stride + row, sums[t], n_rows * sizeof(float));
 }
 
 void FERRY_VARIANT(ferry_matmul_packed)(const struct ferry_packed *w,

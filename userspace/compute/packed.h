@@ -19,13 +19,13 @@
  * then one.
  *
  * Headers, each field sixteen times, lane after lane:
- *   F16 d, F16 m			Q4_1, Q5_1, Q2_K, Q4_K, Q5_K; d alone: the others
- *   u8 low[8], u8 high[4]		Q4_K, Q5_K: low[g] = scale & 15 | min << 4; bits 4 (g % 2) of
- *					high[g / 2] = scale >> 4 | min >> 4 << 2
- *   u8 scale[16]			Q6_K (signed), Q2_K (scale | min << 4)
- *   u8 low[8], u8 high[4]		Q3_K: low[g / 2] has the low nibble of scale g at bits
- *					4 (g % 2), high[g / 4] its upper two at bits 2 (g % 4)
- *   u8 low[4], u8 high[2]		IQ4_XS, likewise
+ *   F16 d, F16 m: Q4_1, Q5_1, Q2_K, Q4_K, Q5_K; d alone: the others. Then of
+ *   Q4_K, Q5_K: u8 low[8], high[4]: low[g] = scale & 15 | min << 4; bits 4 (g % 2) of
+ *     high[g / 2] = scale >> 4 | min >> 4 << 2
+ *   Q6_K, Q2_K: u8 scale[16], signed, or scale | min << 4
+ *   Q3_K: u8 low[8], high[4]: low[g / 2] has the low nibble of scale g at bits 4 (g % 2),
+ *     high[g / 4] its upper two bits at bits 2 (g % 4)
+ *   IQ4_XS: u8 low[4], high[2], likewise
  */
 #ifndef FERRY_COMPUTE_PACKED_H
 #define FERRY_COMPUTE_PACKED_H

@@ -83,7 +83,7 @@ static void groups_can_be_packed_one_by_one(void **state)
 	free((void *)(uintptr_t)w.rows);
 }
 
-/* Kernels read whole groups: what lies beyond the last row must be something, and always the same. */
+/* Kernels read whole groups: what lies beyond the last row must always be the same. */
 static void rows_beyond_the_last_are_zero(void **state)
 {
 	struct ferry_matrix w = random_matrix(ferry_type_traits(FERRY_TYPE_Q8_0), 32, 5);
