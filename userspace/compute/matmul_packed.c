@@ -354,16 +354,33 @@ typedef float lanes[LANES];
 
 PACKED_TYPES(DEFINE_TYPE)
 
+#if FERRY_DOT_PAIRS
+#include "compute/matmul_pairs.h"
+
+PACKED_TYPES(DEFINE_WIDE)
+#else
+enum { WIDE_GROUPS = 1, WIDE_TOKENS = TILE + 1 }; /* never */
+typedef lanes wide_lanes;
+#endif
+
 struct type_kernels {
 	void (*one)(const uint8_t *chunk, size_t n_chunks, const struct ferry_q8_block *x,
 		    size_t stride, float *y);
 	void (*tile)(const uint8_t *chunk, size_t n_chunks, const struct ferry_q8_block *x,
 		     size_t stride, size_t n, lanes *sums);
+	void (*wide)(const uint8_t *chunk, size_t group_bytes, size_t n_chunks,
+		     const struct ferry_q8_block *x, size_t stride, size_t n, wide_lanes *sums);
 };
+
+#if FERRY_DOT_PAIRS
+#define WIDE_KERNEL(name) wide_##name
+#else
+#define WIDE_KERNEL(name) NULL
+#endif
 
 static const struct type_kernels by_type[] = {
 #define LIST_TYPE(TYPE, name, how, n_slices, header, bytes) \
-	[FERRY_TYPE_##TYPE] = {one_##name, tile_##name},
+	[FERRY_TYPE_##TYPE] = {one_##name, tile_##name, WIDE_KERNEL(name)},
 	PACKED_TYPES(LIST_TYPE)};
 
 /* Group @g and n <= TILE tokens, to rows of y. */
@@ -388,13 +405,30 @@ static void multiply_group(const struct ferry_packed *w, size_t n_chunks, size_t
 			memcpy(y + t * y_stride + row, sums[t], n_rows * sizeof(float));
 }
 
+/* The same for WIDE_GROUPS groups. */
+static void multiply_groups(const struct ferry_packed *w, size_t n_chunks, size_t g,
+			    const struct ferry_q8_block *x, size_t stride, size_t n, float *y,
+			    size_t y_stride)
+{
+	enum { ROWS = WIDE_GROUPS * LANES };
+	const size_t row = g * LANES, n_rows = w->n_out - row < ROWS ? w->n_out - row : ROWS;
+	wide_lanes sums[TILE] __attribute__((aligned(64)));
+
+	memset(sums, 0, n * sizeof(sums[0]));
+	by_type[w->type].wide(w->groups + g * w->group_bytes, w->group_bytes, n_chunks, x, stride,
+			      n, sums);
+	for (size_t t = 0; t < n; t++)
+		memcpy(y + t * y_stride + row, sums[t], n_rows * sizeof(float));
+}
+
 void FERRY_VARIANT(ferry_matmul_packed)(const struct ferry_packed *w,
 					const struct ferry_activations *x, size_t first,
 					size_t n_tokens, float *y, size_t y_stride,
 					size_t group_begin, size_t group_end)
 {
 	const size_t n_chunks = w->n_in / ferry_type_traits(w->type)->block_len;
-	const size_t strip = w->group_bytes < STRIP_BYTES ? STRIP_BYTES / w->group_bytes : 1;
+	const size_t fit = STRIP_BYTES / w->group_bytes / WIDE_GROUPS * WIDE_GROUPS;
+	const size_t strip = fit ? fit : WIDE_GROUPS;
 
 	for (size_t s = group_begin; s < group_end; s += strip) {
 		const size_t end = group_end - s < strip ? group_end : s + strip;
@@ -402,9 +436,19 @@ void FERRY_VARIANT(ferry_matmul_packed)(const struct ferry_packed *w,
 		for (size_t t = 0; t < n_tokens; t += TILE) {
 			const size_t n = n_tokens - t < TILE ? n_tokens - t : TILE;
 
-			for (size_t g = s; g < end; g++)
-				multiply_group(w, n_chunks, g, x->blocks + first + t, x->n_tokens,
-					       n, y + t * y_stride, y_stride);
+			for (size_t g = s; g < end;) {
+				const struct ferry_q8_block *b = x->blocks + first + t;
+				float *to = y + t * y_stride;
+
+				if (n >= WIDE_TOKENS && end - g >= WIDE_GROUPS) {
+					multiply_groups(w, n_chunks, g, b, x->n_tokens, n, to,
+							y_stride);
+					g += WIDE_GROUPS;
+				} else {
+					multiply_group(w, n_chunks, g++, b, x->n_tokens, n, to,
+						       y_stride);
+				}
+			}
 		}
 	}
 }

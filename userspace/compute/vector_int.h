@@ -61,6 +61,18 @@ FERRY_INLINE vecu slab_lookup(bytes16 table, vecu index)
 #endif
 }
 
+/* Sixteen bytes, again and again */
+FERRY_INLINE vecu slab_repeat(bytes16 b)
+{
+	bytes16 part[FERRY_LANES / 4];
+	vecu v;
+
+	for (int i = 0; i < FERRY_LANES / 4; i++)
+		part[i] = b;
+	memcpy(&v, part, sizeof(v));
+	return v;
+}
+
 FERRY_INLINE vec vec_from_int(veci v)
 {
 	return __builtin_convertvector(v, vec);

@@ -45,8 +45,9 @@ EMULATED __m256i emulated_dpbusd_256(__m256i sum, __m256i u, __m256i s)
 #endif
 
 #ifdef EMULATE_AVX512
-#define __AVX512F__  1
-#define __AVX512BW__ 1
+#define KEEP_SUM(sum) ((void)(sum))
+#define __AVX512F__   1
+#define __AVX512BW__  1
 
 /* All lanes of type @type: result[l] = @expression of a[l], b[l] and l */
 #define EMULATED_LANES(name, type, expression)                     \
@@ -224,6 +225,9 @@ EMULATED_HALVES(int_to_float, __m512i, __m512, emulated_low(v), emulated_high(v)
 #undef _mm512_set1_epi16
 #define _mm512_set1_epi16(n)   emulated_set16(n)
 #define _mm512_setzero_si512() ((__m512i){0})
+
+#define _mm512_set1_epi8(n)    emulated_set16((int16_t)((uint8_t)(n)*0x0101))
+#define _mm512_sub_epi8(a, b)  emulated_mask_sub8(a, ~(uint64_t)0, a, b)
 
 EMULATED __m512i emulated_set16(int16_t n)
 {

@@ -122,7 +122,7 @@ static void problem_free(struct problem *p)
 
 static void check_bits(const struct problem *p)
 {
-	static const size_t batches[] = {1, 2, 3, 31, 32, 33, 65};
+	static const size_t batches[] = {1, 2, 4, 5, 6, 31, 32, 33, 65};
 	const struct ferry_kernels *sets[MAX_KERNEL_SETS];
 	const unsigned n_sets = kernel_sets(sets);
 	const size_t n_out = p->w.n_out, size = MAX_TOKENS * n_out * sizeof(float);
@@ -135,9 +135,9 @@ static void check_bits(const struct problem *p)
 			const size_t first = b % 4, n = batches[b];
 
 			memset(y, 0x55, size);
-			for (size_t g = 0; g < n_groups; g += 2)
+			for (size_t g = 0, step = 2; g < n_groups; g += step, step += 3)
 				sets[k]->matmul_packed(&p->packed, &p->act, first, n, y, n_out, g,
-						       g + 2 < n_groups ? g + 2 : n_groups);
+						       g + step < n_groups ? g + step : n_groups);
 			if (memcmp(y, expected + first * n_out, n * n_out * sizeof(*y)) != 0)
 				fail_msg("%s [%zu][%zu], %zu tokens by %s: other bits",
 					 p->type->name, n_out, p->w.n_in, n, sets[k]->name);
@@ -168,7 +168,8 @@ static void for_all_types(const size_t (*shapes)[2], size_t n_shapes, enum weigh
 		}
 }
 
-static const size_t shapes[][2] = {{32, 1}, {96, 17}, {256, 5}, {512, 33}, {768, 16}};
+static const size_t shapes[][2] = {{32, 1},   {96, 17},	 {256, 5},  {512, 33},
+				   {768, 16}, {256, 70}, {512, 133}};
 
 #define N_SHAPES (sizeof(shapes) / sizeof(shapes[0]))
 
