@@ -17,7 +17,7 @@
 #include "compute/vector_int.h"
 
 enum {
-	TILE = 32, /* tokens: their blocks of a strip stay in the second-level cache */
+	TILE = 128,		 /* tokens that share an opened slice */
 	STRIP_BYTES = 128 << 10, /* of weights, which meet all tiles while they are there, too */
 	AHEAD = 4096,		 /* bytes; the prefetcher of the processor stops at a page */
 	LANES = FERRY_PACKED_LANES,
