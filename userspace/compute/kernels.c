@@ -15,16 +15,21 @@
 
 extern const struct ferry_kernels ferry_kernels_portable;
 #ifdef FERRY_HAVE_AVX2
-extern const struct ferry_kernels ferry_kernels_avx2, ferry_kernels_avxvnni, ferry_kernels_avx512,
+extern const struct ferry_kernels ferry_kernels_avx2;
+#endif
+#ifdef FERRY_HAVE_AVX512 /* and what comes with it */
+extern const struct ferry_kernels ferry_kernels_avxvnni, ferry_kernels_avx512,
 	ferry_kernels_avx512vnni;
 #endif
 
 const struct ferry_kernels *ferry_kernels_at(unsigned i)
 {
 	static const struct ferry_kernels *const sets[] = {
+#ifdef FERRY_HAVE_AVX512
+		&ferry_kernels_avx512vnni, &ferry_kernels_avx512, &ferry_kernels_avxvnni,
+#endif
 #ifdef FERRY_HAVE_AVX2
-		&ferry_kernels_avx512vnni, &ferry_kernels_avx512,
-		&ferry_kernels_avxvnni,	   &ferry_kernels_avx2,
+		&ferry_kernels_avx2,
 #endif
 		&ferry_kernels_portable,
 	};
@@ -41,16 +46,18 @@ static bool have_f16c(void)
 	return __get_cpuid(1, &a, &b, &c, &d) && c & bit_F16C;
 }
 
+static bool have_avx2(void)
+{
+	return __builtin_cpu_supports("avx2") && have_f16c();
+}
+#endif
+
+#ifdef FERRY_HAVE_AVX512
 static bool have_avxvnni(void)
 {
 	unsigned a, b, c, d;
 
 	return __get_cpuid_count(7, 1, &a, &b, &c, &d) && a & 1u << 4;
-}
-
-static bool have_avx2(void)
-{
-	return __builtin_cpu_supports("avx2") && have_f16c();
 }
 
 static bool have_avx512(void)
@@ -64,13 +71,15 @@ static bool have_avx512(void)
 /* The flags that meson.build compiles each set with. */
 bool ferry_kernels_supported(const struct ferry_kernels *k)
 {
-#ifdef FERRY_HAVE_AVX2
+#ifdef FERRY_HAVE_AVX512
 	if (k == &ferry_kernels_avx512vnni)
 		return have_avx512() && __builtin_cpu_supports("avx512vnni");
 	if (k == &ferry_kernels_avx512)
 		return have_avx512();
 	if (k == &ferry_kernels_avxvnni)
 		return have_avx2() && have_avxvnni();
+#endif
+#ifdef FERRY_HAVE_AVX2
 	if (k == &ferry_kernels_avx2)
 		return have_avx2();
 #endif
