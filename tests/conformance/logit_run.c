@@ -29,6 +29,13 @@ struct side {
 	uint32_t begin, end;
 };
 
+static uint32_t largest_piece(const struct logit_run *how, uint32_t n)
+{
+	const uint32_t piece = how->piece && how->piece < n ? how->piece : n;
+
+	return piece > how->n_prompt ? piece : how->n_prompt;
+}
+
 static void side_open(struct side *s, const struct ferry_model *m, const struct logit_run *how,
 		      uint32_t begin, uint32_t end, uint32_t n)
 {
@@ -37,8 +44,7 @@ static void side_open(struct side *s, const struct ferry_model *m, const struct 
 	*s = (struct side){.begin = begin, .end = end};
 	if (how->n_threads)
 		NEED(ferry_pool_new(how->n_threads, &s->pool, &err), err);
-	NEED(ferry_forward_new(m, s->pool, how->piece && how->piece < n ? how->piece : n, how->path,
-			       &s->forward, &err),
+	NEED(ferry_forward_new(m, s->pool, largest_piece(how, n), how->path, &s->forward, &err),
 	     err);
 	if (how->kernels)
 		s->forward->kernels = how->kernels;
@@ -77,16 +83,17 @@ static void feed(struct side *sides, const int32_t *ids, uint32_t n, float *hidd
 void logit_run(const struct ferry_model *m, const struct logit_run *how, const int32_t *ids,
 	       uint32_t n, float *logits)
 {
-	const uint32_t piece = how->piece && how->piece < n ? how->piece : n;
-	float *hidden = calloc((size_t)piece * m->hp.n_embd, sizeof(*hidden));
+	float *hidden = calloc((size_t)largest_piece(how, n) * m->hp.n_embd, sizeof(*hidden));
+	uint32_t piece = how->n_prompt ? how->n_prompt : how->piece;
 	struct side sides[2];
 
 	assert_non_null(hidden);
 	side_open(&sides[0], m, how, 0, how->cut, n);
 	side_open(&sides[1], m, how, how->cut, m->hp.n_layers, n);
-	for (uint32_t t = 0; t < n; t += piece)
-		feed(sides, ids + t, n - t < piece ? n - t : piece, hidden,
-		     logits + (size_t)t * m->hp.n_vocab);
+	for (uint32_t t = 0; t < n; t += piece, piece = how->piece) {
+		piece = piece && piece < n - t ? piece : n - t;
+		feed(sides, ids + t, piece, hidden, logits + (size_t)t * m->hp.n_vocab);
+	}
 	side_close(&sides[0]);
 	side_close(&sides[1]);
 	free(hidden);

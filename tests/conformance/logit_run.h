@@ -15,7 +15,8 @@ struct logit_run {
 	double (*gelu)(double x); /* NULL: the oracle's own */
 	enum ferry_kv_type kv_type;
 	uint32_t n_threads; /* 0: no pool */
-	uint32_t piece;	    /* tokens in one pass; 0: all */
+	uint32_t n_prompt;  /* so many tokens in a first pass */
+	uint32_t piece;	    /* tokens in one pass, of the others; 0: all */
 	uint32_t cut; /* layers [0, cut) run on one pass and cache, the others on a second one */
 };
 

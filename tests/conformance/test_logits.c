@@ -100,6 +100,46 @@ static void test_logits_match_the_oracle(void **state)
 	free(names);
 }
 
+/* What the type of the KV cache alone changes: the default path with one in F32 is the measure. */
+static void test_types_of_the_cache(void **state)
+{
+	static const enum ferry_kv_type types[] = {FERRY_KV_F16, FERRY_KV_Q8};
+	static const double allowed[] = {3e-4, 5e-4};
+	unsigned n_names;
+	char(*names)[64] = shared_model_names(&n_names);
+
+	(void)state;
+	for (unsigned i = 0; i < n_names; i++) {
+		struct logit_run how = by_default;
+		struct distance d[2];
+		struct shared_model s;
+		float *oracle, *logits;
+		size_t n;
+
+		shared_model_open(&s, names[i]);
+		n = (size_t)s.n * s.model->hp.n_vocab;
+		oracle = calloc(n, sizeof(*oracle));
+		logits = calloc(n, sizeof(*logits));
+		assert_non_null(oracle);
+		assert_non_null(logits);
+		how.kv_type = FERRY_KV_F32;
+		logit_run(s.model, &how, s.ids, s.n, oracle);
+		for (int t = 0; t < 2; t++) {
+			how.kv_type = types[t];
+			logit_run(s.model, &how, s.ids, s.n, logits);
+			d[t] = distance(logits, oracle, n);
+		}
+		print_message("%-18s f16 cache: max %.1e nmse %.1e  q8 cache: max %.1e nmse %.1e\n",
+			      names[i], d[0].max, d[0].nmse, d[1].max, d[1].nmse);
+		for (int t = 0; t < 2; t++)
+			assert_true(d[t].nmse <= allowed[t]);
+		free(logits);
+		free(oracle);
+		shared_model_close(&s);
+	}
+	free(names);
+}
+
 static void check_story(const struct logit_run *how)
 {
 	static const char name[] = "stories260K";
@@ -139,6 +179,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_logits_match_the_oracle),
+		cmocka_unit_test(test_types_of_the_cache),
 		cmocka_unit_test(test_story_by_default_path),
 		cmocka_unit_test(test_story_by_reference_path),
 	};

@@ -81,24 +81,44 @@ static void check_run(const struct ferry_model *m, const struct logit_run *how, 
 }
 
 /* Threads, pieces and cuts of one model. */
-static void check_model(const struct ferry_model *m, const int32_t *ids, uint32_t n)
+static void check_model(const struct ferry_model *m, enum ferry_kv_type kv, const int32_t *ids,
+			uint32_t n)
 {
 	static const uint32_t pieces[] = {1, 2, 3, 7, 64};
-	float *expected = run(m, &(struct logit_run){0}, ids, n);
+	const struct logit_run base = {.kv_type = kv};
+	float *expected = run(m, &base, ids, n);
+	struct logit_run how;
 
-	for (uint32_t threads = 1; threads <= 3; threads++)
-		check_run(m, &(struct logit_run){.n_threads = threads}, ids, n, expected);
-	for (unsigned i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++)
-		check_run(m, &(struct logit_run){.piece = pieces[i], .n_threads = i % 3}, ids, n,
-			  expected);
-	for (uint32_t cut = 1; cut <= m->hp.n_layers; cut++)
-		check_run(m, &(struct logit_run){.cut = cut, .piece = 11 * (cut % 2)}, ids, n,
-			  expected);
-	for (unsigned i = 0; ferry_kernels_at(i); i++)
-		if (ferry_kernels_supported(ferry_kernels_at(i)))
-			check_run(m, &(struct logit_run){.kernels = ferry_kernels_at(i)}, ids, n,
-				  expected);
+	for (uint32_t threads = 1; threads <= 5; threads++) {
+		how = base;
+		how.n_threads = threads;
+		check_run(m, &how, ids, n, expected);
+	}
+	for (unsigned i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+		how = base;
+		how.piece = pieces[i];
+		how.n_threads = i % 3;
+		check_run(m, &how, ids, n, expected);
+	}
+	for (uint32_t cut = 1; cut <= m->hp.n_layers; cut++) {
+		how = base;
+		how.cut = cut;
+		how.piece = 11 * (cut % 2);
+		check_run(m, &how, ids, n, expected);
+	}
+	for (unsigned i = 0; ferry_kernels_at(i); i++) {
+		how = base;
+		how.kernels = ferry_kernels_at(i);
+		if (ferry_kernels_supported(how.kernels))
+			check_run(m, &how, ids, n, expected);
+	}
 	free(expected);
+}
+
+static void check_types(const struct ferry_model *m, const int32_t *ids, uint32_t n)
+{
+	check_model(m, FERRY_KV_F16, ids, n);
+	check_model(m, FERRY_KV_Q8, ids, n);
 }
 
 static void test_fixtures(void **state)
@@ -110,7 +130,7 @@ static void test_fixtures(void **state)
 		struct ferry_model *m = open_fixture(&fixtures[i]);
 
 		make_ids(ids, N_TOKENS, m->hp.n_vocab, i);
-		check_model(m, ids, N_TOKENS);
+		check_types(m, ids, N_TOKENS);
 		ferry_model_free(m);
 	}
 }
@@ -125,10 +145,44 @@ static void test_shared_models(void **state)
 		struct shared_model s;
 
 		shared_model_open(&s, names[i]);
-		check_model(s.model, s.ids, s.n);
+		check_types(s.model, s.ids, s.n);
 		shared_model_close(&s);
 	}
 	free(names);
+}
+
+/*
+ * Several runs of positions, which are computed apart where heads do not make equal shares for the
+ * threads: the last tokens one by one, behind a prompt in one pass.
+ */
+static void test_long_contexts(void **state)
+{
+	enum { LONG = 1100, LAST = 12 };
+	static const struct ferry_tiny_model longer[] = {
+		{.arch = "llama", .n_head_kv = 1, .n_ctx = 2048, .n_layers = 1, .n_head_dim = 40},
+		{.arch = "llama", .type = FERRY_TYPE_Q8_0, .n_ctx = 2048, .n_layers = 1},
+		{.arch = "gemma3", .type = FERRY_TYPE_Q4_0, .n_ctx = 2048, .n_swa = 600},
+	};
+	static int32_t ids[LONG];
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(longer) / sizeof(longer[0]); i++) {
+		struct ferry_model *m = open_fixture(&longer[i]);
+
+		make_ids(ids, LONG, m->hp.n_vocab, i);
+		for (int type = 0; type < FERRY_KV_TYPES; type++) {
+			struct logit_run how = {.kv_type = (enum ferry_kv_type)type};
+			float *expected = run(m, &how, ids, LONG);
+
+			for (how.n_threads = 1; how.n_threads <= 5; how.n_threads++) {
+				how.n_prompt = how.n_threads % 2 ? LONG - LAST : LONG - 600;
+				how.piece = how.n_threads % 2 ? 1 : 300;
+				check_run(m, &how, ids, LONG, expected);
+			}
+			free(expected);
+		}
+		ferry_model_free(m);
+	}
 }
 
 /* What one call of ferry_forward_layers() makes of some tokens of two sequences. */
@@ -177,8 +231,8 @@ static void step(struct batch *b, const uint32_t n[2], bool together)
 	free(hidden);
 }
 
-static void run_batches(const struct ferry_model *m, struct ferry_pool *pool, float *logits[2],
-			bool together)
+static void run_batches(const struct ferry_model *m, enum ferry_kv_type kv, struct ferry_pool *pool,
+			float *logits[2], bool together)
 {
 	/* Both prompts, then one prompt beside another's tokens, then tokens only. */
 	static const uint32_t steps[][2] = {{40, 3}, {1, 61}, {25, 1}, {1, 1}, {0, 1}, {1, 1}};
@@ -191,9 +245,8 @@ static void run_batches(const struct ferry_model *m, struct ferry_pool *pool, fl
 		make_ids(ids[s], N_TOKENS, m->hp.n_vocab, (uint32_t)s + 7);
 		b.ids[s] = ids[s];
 		b.logits[s] = logits[s];
-		assert_int_equal(ferry_kv_cache_new(m, 0, m->hp.n_layers, N_TOKENS, FERRY_KV_F16,
-						    &b.kv[s], &err),
-				 0);
+		assert_int_equal(
+			ferry_kv_cache_new(m, 0, m->hp.n_layers, N_TOKENS, kv, &b.kv[s], &err), 0);
 	}
 	for (unsigned i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
 		step(&b, steps[i], together);
@@ -219,7 +272,8 @@ static void test_two_sequences_in_one_batch(void **state)
 					calloc((size_t)N_TOKENS * m->hp.n_vocab, sizeof(float));
 				assert_non_null(logits[together][s]);
 			}
-			run_batches(m, together ? pool : NULL, logits[together], together);
+			run_batches(m, i % 2 ? FERRY_KV_Q8 : FERRY_KV_F16, together ? pool : NULL,
+				    logits[together], together);
 		}
 		for (int s = 0; s < 2; s++) {
 			assert_memory_equal(logits[0][s], logits[1][s],
@@ -237,6 +291,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fixtures),
 		cmocka_unit_test(test_shared_models),
+		cmocka_unit_test(test_long_contexts),
 		cmocka_unit_test(test_two_sequences_in_one_batch),
 	};
 

@@ -1,208 +1,301 @@
 // SPDX-License-Identifier: MIT
 /*
- * See attention.h for the layout and for what makes a row's result independent of its
- * surroundings. A few rows go through a tile together, so that a key or value is loaded and widened
- * once for all heads that share it; how they are grouped never changes a row's arithmetic.
+ * See attention.h for the layout and the arithmetic. A tile of keys, then one of values, meets all
+ * rows of the call before the next one is looked at.
  */
 #include <math.h>
 
+#include "compute/attention_float.h"
+#include "compute/attention_q8.h"
 #include "compute/variant.h"
-#include "compute/vector_math.h"
 
 enum {
 	TILE = FERRY_ATTENTION_TILE,
-	GROUP = 4, /* rows at once: with sixteen lanes of sums each, what AVX2 has registers for */
+	GROUP = ATTENTION_GROUP,
+	WIDEN = 12, /* rows from which it pays to bring a tile to F32 once for all */
 };
 
-/* A row on its way through the tiles. */
-struct query {
-	const struct ferry_attention_row *row;
-	float *out; /* [padded value_dim] sum of exp(score - max) * value, so far */
-	float max, sum;
-
-	/* the same for the present tile alone */
-	uint32_t begin, end; /* what it sees of the tile */
-	float *p;	     /* [TILE] scores, then their exponentials */
-	float *tile_out;
-	float tile_max, tile_sum;
-};
-
-FERRY_INLINE struct v16 load_sixteen(const uint8_t *elements, size_t i, const bool f16)
+/* The largest score that the row sees of the tile, or has seen before in the run. */
+static float largest_score(const struct query *q)
 {
-	return f16 ? v16_load_f16(elements + 2 * i) : v16_load(elements + 4 * i);
-}
+	float lane[FERRY_LANES], most = q->max;
+	vec v = vec_load(q->p);
 
-/* p[j] = q . k_j for the whole tile; dimensions are summed in order. */
-FERRY_INLINE void score(const struct ferry_attention_kv *kv, size_t tile, struct query *const *q,
-			const bool f16, const int n)
-{
-	size_t at = tile * ferry_attention_key_tile(kv->key_dim);
+	for (int j = FERRY_LANES; j < TILE; j += FERRY_LANES) {
+		const vec w = vec_load(q->p + j);
 
-	for (int j = 0; j < TILE; j += 16) {
-		struct v16 sum[GROUP];
-
-		for (int r = 0; r < n; r++)
-			sum[r] = v16_set(0.0f);
-		for (uint32_t d = 0; d < kv->key_dim; d++, at += 16) {
-			struct v16 k = load_sixteen(kv->keys, at, f16);
-
-			for (int r = 0; r < n; r++)
-				sum[r] = v16_mul_add(v16_set(q[r]->row->q[d]), k, sum[r]);
-		}
-		for (int r = 0; r < n; r++)
-			v16_store(q[r]->p + j, sum[r]);
+		v = vec_select(w > v, w, v);
 	}
+	vec_store(lane, v);
+	for (int l = 0; l < FERRY_LANES; l++)
+		most = lane[l] > most ? lane[l] : most;
+	return most;
 }
 
 /* Scores to exponentials; a position that the row does not see gets zero. */
-static void soften(struct query *q, const struct ferry_attention_scale *scale)
+static void soften(struct query *q, float softcap)
 {
 	struct v16 sum = v16_set(0.0f);
-	float *p = q->p;
+	float *p = q->p, most, old[FERRY_LANES];
 
-	for (int j = 0; j < TILE; j += FERRY_LANES) {
-		vec s = vec_load(p + j) * scale->scale;
-
-		if (scale->softcap > 0.0f)
-			s = scale->softcap * vec_tanh(s / scale->softcap);
-		vec_store(p + j, s);
-	}
-	for (uint32_t j = 0; j < TILE; j++)
-		if (j < q->begin || j >= q->end)
-			p[j] = -INFINITY;
-	q->tile_max = -INFINITY;
-	for (int j = 0; j < TILE; j++)
-		q->tile_max = p[j] > q->tile_max ? p[j] : q->tile_max;
-	for (int j = 0; j < TILE; j += FERRY_LANES)
-		vec_store(p + j, vec_exp(vec_load(p + j) - q->tile_max));
+	for (int j = 0; j < TILE && softcap > 0.0f; j += FERRY_LANES)
+		vec_store(p + j, softcap * FERRY_LOG2E * vec_tanh(vec_load(p + j)));
+	for (uint32_t j = 0; j < q->begin; j++)
+		p[j] = -INFINITY;
+	for (uint32_t j = q->end; j < TILE; j++)
+		p[j] = -INFINITY;
+	most = largest_score(q);
 	for (int j = 0; j < TILE; j += 16)
-		sum = v16_add(sum, v16_load(p + j));
-	q->tile_sum = v16_sum(sum);
-}
+		for (int k = 0; k < V16_PARTS; k++) {
+			const vec e = vec_exp2(vec_load(p + j + k * FERRY_LANES) - most);
 
-/* tile_out = sum of p[j] v_j over the visible positions, in order, the same ones for all n rows. */
-FERRY_INLINE void weigh(const struct ferry_attention_kv *kv, size_t tile, struct query *const *q,
-			const bool f16, const int n)
-{
-	const uint32_t begin = q[0]->begin, end = q[0]->end;
-	size_t at = tile * ferry_attention_value_tile(kv->value_dim);
-
-	for (uint32_t d = 0; d < kv->value_dim; d += 16, at += 16 * TILE) {
-		struct v16 sum[GROUP];
-
-		for (int r = 0; r < n; r++)
-			sum[r] = v16_set(0.0f);
-		for (uint32_t j = begin; j < end; j++) {
-			struct v16 v = load_sixteen(kv->values, at + 16 * j, f16);
-
-			for (int r = 0; r < n; r++)
-				sum[r] = v16_mul_add(v16_set(q[r]->p[j]), v, sum[r]);
+			vec_store(p + j + k * FERRY_LANES, e);
+			sum.part[k] += e;
 		}
-		for (int r = 0; r < n; r++)
-			v16_store(q[r]->tile_out + d, sum[r]);
-	}
+	vec_store(old, vec_exp2(vec_set(q->max - most)));
+	q->old = old[0];
+	q->sum = q->sum * q->old + v16_sum(sum);
+	q->max = most;
 }
 
-/* Relative to the larger of the two maxima. */
-static void merge(struct query *q, uint32_t value_dim)
+/* The kernels of a type for n rows. */
+FERRY_INLINE void score(enum ferry_attention_type type, const uint8_t *keys, uint32_t key_dim,
+			struct query *const *q, const int n)
 {
-	float max = q->tile_max > q->max ? q->tile_max : q->max;
-	float old = ferry_exp(q->max - max), new = ferry_exp(q->tile_max - max);
-
-	q->sum = q->sum * old + q->tile_sum * new;
-	q->max = max;
-	for (uint32_t d = 0; d < value_dim; d += 16)
-		v16_store(q->out + d, v16_add(v16_mul(v16_load(q->out + d), v16_set(old)),
-					      v16_mul(v16_load(q->tile_out + d), v16_set(new))));
-}
-
-/* n rows that see something of the tile. */
-FERRY_INLINE void attend(const struct ferry_attention_kv *kv, size_t tile, struct query *const *q,
-			 const struct ferry_attention_scale *scale, const bool f16, const int n)
-{
-	bool same = true;
-
-	score(kv, tile, q, f16, n);
-	for (int r = 0; r < n; r++) {
-		soften(q[r], scale);
-		same = same && q[r]->begin == q[0]->begin && q[r]->end == q[0]->end;
-	}
-	if (same)
-		weigh(kv, tile, q, f16, n);
+	if (type == FERRY_ATTENTION_Q8)
+		score_q8(keys, key_dim, q, n);
 	else
-		for (int r = 0; r < n; r++)
-			weigh(kv, tile, q + r, f16, 1);
-	for (int r = 0; r < n; r++)
-		merge(q[r], kv->value_dim);
+		score_floats(keys, key_dim, q, type == FERRY_ATTENTION_F16, n);
 }
 
-FERRY_INLINE void attend_all(const struct ferry_attention_kv *kv, size_t tile,
-			     struct query *const *q, uint32_t n,
-			     const struct ferry_attention_scale *scale, const bool f16)
+FERRY_INLINE void weigh(enum ferry_attention_type type, const uint8_t *values, uint32_t value_dim,
+			struct query *const *q, const int n)
 {
-	for (; n >= GROUP; n -= GROUP, q += GROUP)
-		attend(kv, tile, q, scale, f16, GROUP);
-	if (n >= 2) {
-		attend(kv, tile, q, scale, f16, 2);
-		n -= 2;
-		q += 2;
+	if (type == FERRY_ATTENTION_Q8)
+		weigh_q8(values, value_dim, q, n);
+	else
+		weigh_floats(values, value_dim, q, type == FERRY_ATTENTION_F16, n);
+}
+
+#define DEFINE_TYPE(name, type)                                                    \
+	static void score_##name##_rows(const uint8_t *keys, uint32_t key_dim,     \
+					struct query *const *q, uint32_t n)        \
+	{                                                                          \
+		for (; n >= GROUP; n -= GROUP, q += GROUP)                         \
+			score(type, keys, key_dim, q, GROUP);                      \
+		for (; n; n--, q++)                                                \
+			score(type, keys, key_dim, q, 1);                          \
+	}                                                                          \
+                                                                                   \
+	static void weigh_##name##_rows(const uint8_t *values, uint32_t value_dim, \
+					struct query *const *q, uint32_t n)        \
+	{                                                                          \
+		for (; n >= GROUP; n -= GROUP, q += GROUP)                         \
+			weigh(type, values, value_dim, q, GROUP);                  \
+		for (; n; n--, q++)                                                \
+			weigh(type, values, value_dim, q, 1);                      \
 	}
-	if (n)
-		attend(kv, tile, q, scale, f16, 1);
+
+DEFINE_TYPE(f16, FERRY_ATTENTION_F16)
+DEFINE_TYPE(f32, FERRY_ATTENTION_F32)
+DEFINE_TYPE(q8, FERRY_ATTENTION_Q8)
+
+static void widen(const uint8_t *elements, size_t n, float *wide)
+{
+	for (size_t i = 0; i < n; i += 16)
+		v16_store(wide + i, v16_load_f16(elements + 2 * i));
 }
 
-static void attend_f16(const struct ferry_attention_kv *kv, size_t tile, struct query *const *q,
-		       uint32_t n, const struct ferry_attention_scale *scale)
+/* One tile and the n rows that see something of it. @wide: room for a tile in F32 */
+static void attend_tile(const struct ferry_attention_kv *kv, size_t tile, struct query *const *q,
+			uint32_t n, float softcap, float *wide)
 {
-	attend_all(kv, tile, q, n, scale, true);
+	const size_t padded = ferry_attention_padded(kv->value_dim);
+	const uint8_t *keys = kv->keys + tile * ferry_attention_key_tile(kv->type, kv->key_dim);
+	const uint8_t *values =
+		kv->values + tile * ferry_attention_value_tile(kv->type, kv->value_dim);
+	const bool widened = kv->type == FERRY_ATTENTION_F16 && n >= WIDEN;
+
+	if (widened)
+		widen(keys, (size_t)TILE * kv->key_dim, wide);
+	if (kv->type == FERRY_ATTENTION_Q8)
+		score_q8_rows(keys, kv->key_dim, q, n);
+	else if (kv->type == FERRY_ATTENTION_F16 && !widened)
+		score_f16_rows(keys, kv->key_dim, q, n);
+	else
+		score_f32_rows(widened ? (const uint8_t *)wide : keys, kv->key_dim, q, n);
+	for (uint32_t r = 0; r < n; r++)
+		soften(q[r], softcap);
+	if (widened)
+		widen(values, TILE * padded, wide);
+	if (kv->type == FERRY_ATTENTION_Q8)
+		weigh_q8_rows(values, kv->value_dim, q, n);
+	else if (kv->type == FERRY_ATTENTION_F16 && !widened)
+		weigh_f16_rows(values, kv->value_dim, q, n);
+	else
+		weigh_f32_rows(widened ? (const uint8_t *)wide : values, kv->value_dim, q, n);
 }
 
-static void attend_f32(const struct ferry_attention_kv *kv, size_t tile, struct query *const *q,
-		       uint32_t n, const struct ferry_attention_scale *scale)
+/* All tiles that any of the rows sees, which is a part of one run. */
+static void attend(const struct ferry_attention_kv *kv, struct query *queries, uint32_t n_rows,
+		   float softcap, uint32_t begin, uint32_t end, float *wide)
 {
-	attend_all(kv, tile, q, n, scale, false);
+	struct query *seeing[FERRY_ATTENTION_ROWS];
+
+	for (size_t tile = begin / TILE; tile * TILE < end; tile++) {
+		const size_t at = tile * TILE;
+		const size_t limit = at + TILE < end ? at + TILE : end;
+		uint32_t n = 0;
+
+		for (uint32_t r = 0; r < n_rows; r++) {
+			struct query *q = &queries[r];
+			const size_t b = q->row_begin > at ? q->row_begin : at;
+			const size_t e = q->row_end < limit ? q->row_end : limit;
+
+			if (b >= e)
+				continue;
+			q->begin = (uint32_t)(b - at);
+			q->end = (uint32_t)(e - at);
+			seeing[n++] = q;
+		}
+		attend_tile(kv, tile, seeing, n, softcap, wide);
+	}
+}
+
+/* Queries that have seen nothing, on scratch memory. Returns what is left of that. */
+static float *begin_queries(struct query *queries, const struct ferry_attention_kv *kv,
+			    const struct ferry_attention_row *rows, uint32_t n_rows,
+			    const struct ferry_attention_scale *scale, float *scratch)
+{
+	const size_t n = ferry_attention_blocks(kv->key_dim, FERRY_ATTENTION_KEY_BLOCK) *
+			 FERRY_ATTENTION_KEY_BLOCK;
+	const float factor = scale->softcap > 0.0f ? scale->scale / scale->softcap
+						   : scale->scale * FERRY_LOG2E;
+
+	for (uint32_t r = 0; r < n_rows; r++) {
+		struct ferry_q8_block *blocks = (struct ferry_q8_block *)(void *)scratch;
+		float *q = scratch + n / FERRY_ATTENTION_KEY_BLOCK * 16, *p = q + n;
+
+		for (uint32_t d = 0; d < kv->key_dim; d++)
+			q[d] = rows[r].q[d] * factor;
+		for (size_t d = kv->key_dim; d < n; d++)
+			q[d] = 0.0f;
+		if (kv->type == FERRY_ATTENTION_Q8)
+			FERRY_VARIANT(ferry_quantize)(q, n, blocks, 1);
+		queries[r] = (struct query){
+			.q = q,
+			.q8 = blocks,
+			.row_begin = rows[r].begin,
+			.row_end = rows[r].end,
+			.p = p,
+		};
+		scratch = p + TILE;
+	}
+	return scratch;
+}
+
+static void begin_run(struct query *q, float *record, uint32_t value_dim)
+{
+	memset(record, 0, ferry_attention_record(value_dim) * sizeof(*record));
+	q->out = record;
+	q->max = -INFINITY;
+	q->sum = 0.0f;
+}
+
+static void end_run(struct query *q, uint32_t value_dim)
+{
+	const size_t padded = ferry_attention_padded(value_dim);
+
+	q->out[padded] = q->max;
+	q->out[padded + 1] = q->sum;
+}
+
+/* total += run, relative to the larger of the two maxima */
+static void merge(float *total, const float *run, uint32_t value_dim)
+{
+	const size_t padded = ferry_attention_padded(value_dim);
+	const float max = total[padded] > run[padded] ? total[padded] : run[padded];
+	const float old = ferry_exp2(total[padded] - max), new = ferry_exp2(run[padded] - max);
+
+	if (run[padded + 1] == 0.0f)
+		return;
+	if (total[padded + 1] == 0.0f) {
+		memcpy(total, run, (padded + 2) * sizeof(*total));
+		return;
+	}
+	for (size_t d = 0; d < padded; d += 16)
+		v16_store(total + d, v16_add(v16_mul(v16_load(total + d), v16_set(old)),
+					     v16_mul(v16_load(run + d), v16_set(new))));
+	total[padded] = max;
+	total[padded + 1] = total[padded + 1] * old + run[padded + 1] * new;
+}
+
+static void finish(const float *total, uint32_t value_dim, float *out)
+{
+	const float sum = total[ferry_attention_padded(value_dim) + 1];
+
+	for (uint32_t d = 0; d < value_dim; d++)
+		out[d] = total[d] / sum;
 }
 
 void FERRY_VARIANT(ferry_attention)(const struct ferry_attention_kv *kv,
 				    const struct ferry_attention_row *rows, uint32_t n_rows,
 				    const struct ferry_attention_scale *scale, float *scratch)
 {
-	const size_t padded = (kv->value_dim + 15) / 16 * 16;
-	struct query queries[FERRY_ATTENTION_ROWS], *seeing[FERRY_ATTENTION_ROWS];
+	const size_t record = ferry_attention_record(kv->value_dim);
+	struct query queries[FERRY_ATTENTION_ROWS];
 	uint32_t first = UINT32_MAX, last = 0;
+	float *totals = begin_queries(queries, kv, rows, n_rows, scale, scratch);
+	float *runs = totals + n_rows * record, *wide = runs + n_rows * record;
 
 	for (uint32_t r = 0; r < n_rows; r++) {
-		queries[r] = (struct query){
-			.row = &rows[r],
-			.max = -INFINITY,
-			.p = scratch,
-			.tile_out = scratch + TILE,
-			.out = scratch + TILE + padded,
-		};
-		scratch += TILE + 2 * padded;
-		memset(queries[r].out, 0, padded * sizeof(float));
+		first = rows[r].begin < first ? rows[r].begin : first;
+		last = rows[r].end > last ? rows[r].end : last;
+		memset(totals + r * record, 0, record * sizeof(*totals));
+	}
+	while (first < last) {
+		const uint32_t left = FERRY_ATTENTION_RUN - first % FERRY_ATTENTION_RUN;
+		const uint32_t end = last - first < left ? last : first + left;
+
+		for (uint32_t r = 0; r < n_rows; r++)
+			begin_run(&queries[r], runs + r * record, kv->value_dim);
+		attend(kv, queries, n_rows, scale->softcap, first, end, wide);
+		for (uint32_t r = 0; r < n_rows; r++) {
+			end_run(&queries[r], kv->value_dim);
+			merge(totals + r * record, queries[r].out, kv->value_dim);
+		}
+		first = end;
+	}
+	for (uint32_t r = 0; r < n_rows; r++)
+		finish(totals + r * record, kv->value_dim, rows[r].out);
+}
+
+void FERRY_VARIANT(ferry_attention_run)(const struct ferry_attention_kv *kv,
+					const struct ferry_attention_row *rows, uint32_t n_rows,
+					const struct ferry_attention_scale *scale, float *scratch)
+{
+	struct query queries[FERRY_ATTENTION_ROWS];
+	uint32_t first = UINT32_MAX, last = 0;
+	float *wide;
+
+	wide = begin_queries(queries, kv, rows, n_rows, scale, scratch);
+	for (uint32_t r = 0; r < n_rows; r++) {
+		begin_run(&queries[r], rows[r].out, kv->value_dim);
+		if (rows[r].begin >= rows[r].end)
+			continue;
 		first = rows[r].begin < first ? rows[r].begin : first;
 		last = rows[r].end > last ? rows[r].end : last;
 	}
-	for (size_t tile = first / TILE; tile * TILE < last; tile++) {
-		const size_t at = tile * TILE;
-		uint32_t n = 0;
-
-		for (uint32_t r = 0; r < n_rows; r++) {
-			struct query *q = &queries[r];
-
-			if (rows[r].begin >= at + TILE || rows[r].end <= at)
-				continue;
-			q->begin = rows[r].begin > at ? (uint32_t)(rows[r].begin - at) : 0;
-			q->end = rows[r].end < at + TILE ? (uint32_t)(rows[r].end - at) : TILE;
-			seeing[n++] = q;
-		}
-		if (kv->f16)
-			attend_f16(kv, tile, seeing, n, scale);
-		else
-			attend_f32(kv, tile, seeing, n, scale);
-	}
+	if (first < last)
+		attend(kv, queries, n_rows, scale->softcap, first, last, wide);
 	for (uint32_t r = 0; r < n_rows; r++)
-		for (uint32_t d = 0; d < kv->value_dim; d++)
-			rows[r].out[d] = queries[r].out[d] / queries[r].sum;
+		end_run(&queries[r], kv->value_dim);
+}
+
+void FERRY_VARIANT(ferry_attention_merge)(float *records, size_t n, size_t stride,
+					  uint32_t value_dim, float *out)
+{
+	for (size_t i = 1; i < n; i++)
+		merge(records, records + i * stride, value_dim);
+	finish(records, value_dim, out);
 }

@@ -13,4 +13,8 @@ const struct ferry_kernels FERRY_VARIANT(ferry_kernels) = {
 	.softcap = FERRY_VARIANT(ferry_softcap),
 	.exp = FERRY_VARIANT(ferry_exp),
 	.attention = FERRY_VARIANT(ferry_attention),
+	.attention_run = FERRY_VARIANT(ferry_attention_run),
+	.attention_merge = FERRY_VARIANT(ferry_attention_merge),
+	.put_key = FERRY_VARIANT(ferry_put_key),
+	.put_value = FERRY_VARIANT(ferry_put_value),
 };

@@ -63,10 +63,30 @@ struct ferry_kernels {
 
 	void (*exp)(float *x, size_t n); /* ferry_exp() */
 
-	/* See attention.h. */
+	/*
+	 * Rows to out [value_dim]; see attention.h. n_rows is at most FERRY_ATTENTION_ROWS,
+	 * @scratch has ferry_attention_scratch() floats. The same bits as
+	 * ferry_attention_reference().
+	 */
 	void (*attention)(const struct ferry_attention_kv *kv,
 			  const struct ferry_attention_row *rows, uint32_t n_rows,
 			  const struct ferry_attention_scale *scale, float *scratch);
+
+	/*
+	 * The same in parts: positions of one run, of which a row may see none (begin >= end), to
+	 * records of ferry_attention_record() floats at out; and n records of a row, @stride
+	 * floats apart, in the order of their runs, to out. The first record is overwritten.
+	 */
+	void (*attention_run)(const struct ferry_attention_kv *kv,
+			      const struct ferry_attention_row *rows, uint32_t n_rows,
+			      const struct ferry_attention_scale *scale, float *scratch);
+	void (*attention_merge)(float *records, size_t n, size_t stride, uint32_t value_dim,
+				float *out);
+
+	/* key [key_dim] or value [value_dim] to @position of its tiles */
+	void (*put_key)(const struct ferry_attention_kv *kv, uint32_t position, const float *key);
+	void (*put_value)(const struct ferry_attention_kv *kv, uint32_t position,
+			  const float *value);
 };
 
 /* The best set for this processor. */

@@ -47,6 +47,17 @@ void FERRY_VARIANT(ferry_exp)(float *x, size_t n);
 void FERRY_VARIANT(ferry_attention)(const struct ferry_attention_kv *kv,
 				    const struct ferry_attention_row *rows, uint32_t n_rows,
 				    const struct ferry_attention_scale *scale, float *scratch);
+void FERRY_VARIANT(ferry_attention_run)(const struct ferry_attention_kv *kv,
+					const struct ferry_attention_row *rows, uint32_t n_rows,
+					const struct ferry_attention_scale *scale, float *scratch);
+void FERRY_VARIANT(ferry_attention_merge)(float *records, size_t n, size_t stride,
+					  uint32_t value_dim, float *out);
+
+/* attention_store.c */
+void FERRY_VARIANT(ferry_put_key)(const struct ferry_attention_kv *kv, uint32_t position,
+				  const float *key);
+void FERRY_VARIANT(ferry_put_value)(const struct ferry_attention_kv *kv, uint32_t position,
+				    const float *value);
 
 extern const struct ferry_kernels FERRY_VARIANT(ferry_kernels);
 

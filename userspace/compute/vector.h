@@ -343,6 +343,37 @@ FERRY_INLINE struct v16 v16_load_f16(const uint8_t *p)
 	return v;
 }
 
+/* To nearest, to even; the same bits as ferry_f32_to_f16(). */
+FERRY_INLINE void v16_store_f16(uint8_t *p, struct v16 v)
+{
+#if FERRY_LANES == 16 && defined(__AVX512F__)
+	_mm256_storeu_si256((__m256i *)(void *)p,
+			    _mm512_cvtps_ph((__m512)v.part[0], _MM_FROUND_TO_NEAREST_INT));
+#elif FERRY_LANES == 8 && defined(__F16C__)
+	for (int k = 0; k < 2; k++)
+		_mm_storeu_si128((__m128i *)(void *)(p + 16 * k),
+				 _mm256_cvtps_ph((__m256)v.part[k], _MM_FROUND_TO_NEAREST_INT));
+#else
+	uint32_t lane[16];
+
+	for (int k = 0; k < V16_PARTS; k++) {
+		const vecu bits = (vecu)v.part[k], size = bits & 0x7fffffff;
+		/* Rebiased; rounding carries from mantissa to exponent, and to infinity. */
+		const vecu normal = (size - (112u << 23) + 0xfff + (size >> 13 & 1)) >> 13;
+		/* Adding 0.5 leaves multiples of 2^-24 in the low bits, rounded. */
+		const vecu denormal = (vecu)((vec)size + 0.5f) - 0x3f000000;
+		const vecu nan = 0x7e00 | (size >> 13 & 0x3ff);
+		vecu h = (vecu)vec_select((veci)(size < 0x38800000), (vec)denormal, (vec)normal);
+
+		h = (vecu)vec_select((veci)(size >= 0x477ff000), (vec)((vecu){0} + 0x7c00), (vec)h);
+		h = (vecu)vec_select((veci)(size > 0x7f800000), (vec)nan, (vec)h);
+		vec_store(lane + k * FERRY_LANES, (vec)(h | (bits >> 16 & 0x8000)));
+	}
+	for (int l = 0; l < 16; l++)
+		ferry_store_le16(p + 2 * l, (uint16_t)lane[l]);
+#endif
+}
+
 /* One binary16: the scale of a block. */
 FERRY_INLINE float load_f16(const uint8_t *p)
 {

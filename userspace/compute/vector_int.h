@@ -198,26 +198,26 @@ FERRY_INLINE vecu slab_signed(vecu w)
 }
 
 /*
- * Sum of w * x over 32 signed weights; @abs [8] is slab_signed() of w. A pair is at most
+ * Adds w * x of one slab of signed weights; @abs is slab_signed() of w. A pair is at most
  * 2 * 128 * 127, but two pairs together are more than sixteen bits hold.
  */
-FERRY_INLINE veci dot_signed(const vecu *w, const vecu *abs, const struct ferry_q8_block *x)
+FERRY_INLINE veci dot4_signed(veci sum, vecu w, vecu abs, const int8_t *x)
 {
-	veci total = {0};
-
-	for (int s = 0; s < 8; s++) {
 #if FERRY_LANES == 16
-		const __mmask64 negative = _mm512_movepi8_mask((__m512i)w[s]);
-		const __m512i a = (__m512i)broadcast8x4(x->x + 4 * s);
-		const __m512i b = _mm512_mask_sub_epi8(a, negative, _mm512_setzero_si512(), a);
+	const __mmask64 negative = _mm512_movepi8_mask((__m512i)w);
+	const __m512i a = (__m512i)broadcast8x4(x);
+	const __m512i b = _mm512_mask_sub_epi8(a, negative, _mm512_setzero_si512(), a);
 #else
-		const __m256i b =
-			_mm256_sign_epi8((__m256i)broadcast8x4(x->x + 4 * s), (__m256i)w[s]);
+	const __m256i b = _mm256_sign_epi8((__m256i)broadcast8x4(x), (__m256i)w);
 #endif
-		total += (veci)PAIRS_MULTIPLY_ADD(PAIRS_MULTIPLY((PAIRS_TYPE)abs[s], b),
-						  PAIRS_ONES());
-	}
-	return total;
+
+	return sum + (veci)PAIRS_MULTIPLY_ADD(PAIRS_MULTIPLY((PAIRS_TYPE)abs, b), PAIRS_ONES());
+}
+
+FERRY_INLINE veci dot_signed_end(veci sum, const struct ferry_q8_block *x)
+{
+	(void)x;
+	return sum;
 }
 
 #else /* four products at once */
@@ -292,13 +292,15 @@ FERRY_INLINE vecu slab_signed(vecu w)
 	return w;
 }
 
-FERRY_INLINE veci dot_signed(const vecu *w, const vecu *same, const struct ferry_q8_block *x)
+FERRY_INLINE veci dot4_signed(veci sum, vecu w, vecu same, const int8_t *x)
 {
-	veci sum = {0};
-
 	(void)same;
-	for (int s = 0; s < 8; s++)
-		sum = dot4(sum, w[s], x->x + 4 * s);
+	return dot4(sum, w, x);
+}
+
+FERRY_INLINE veci dot_signed_end(veci sum, const struct ferry_q8_block *x)
+{
+	(void)x;
 	return sum;
 }
 
@@ -310,13 +312,14 @@ FERRY_INLINE vecu slab_signed(vecu w)
 	return w ^ slab_set(128);
 }
 
-FERRY_INLINE veci dot_signed(const vecu *w, const vecu *unsigned_w, const struct ferry_q8_block *x)
+FERRY_INLINE veci dot4_signed(veci sum, vecu w, vecu unsigned_w, const int8_t *x)
 {
-	veci sum = {0};
-
 	(void)w;
-	for (int s = 0; s < 8; s++)
-		sum = dot4(sum, unsigned_w[s], x->x + 4 * s);
+	return dot4(sum, unsigned_w, x);
+}
+
+FERRY_INLINE veci dot_signed_end(veci sum, const struct ferry_q8_block *x)
+{
 	return sum - 128 * x->sum;
 }
 
@@ -337,5 +340,15 @@ FERRY_INLINE veci dot_mins(const struct group_mins *mins, const struct ferry_q8_
 }
 
 #endif
+
+/* Sum of w * x over 32 signed weights; @w_signed [8] is slab_signed() of w. */
+FERRY_INLINE veci dot_signed(const vecu *w, const vecu *w_signed, const struct ferry_q8_block *x)
+{
+	veci sum = {0};
+
+	for (int s = 0; s < 8; s++)
+		sum = dot4_signed(sum, w[s], w_signed[s], x->x + 4 * s);
+	return dot_signed_end(sum, x);
+}
 
 #endif

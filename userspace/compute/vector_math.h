@@ -6,6 +6,7 @@
 #define FERRY_COMPUTE_VECTOR_MATH_H
 
 #include "compute/exp.h"
+#include "compute/exp2.h"
 #include "compute/vector.h"
 
 /* The steps of ferry_exp(), same bits; NaN stays NaN. */
@@ -30,6 +31,22 @@ FERRY_INLINE vec vec_exp(vec x)
 	p = p + 1.0f;
 	low = (vecu)((veci)i >> 1);
 	return p * (vec)((low + 127) << 23) * (vec)((i - low + 127) << 23);
+}
+
+/* The steps of ferry_exp2(), same bits, for x <= 0; NaN stays NaN. */
+FERRY_INLINE vec vec_exp2(vec x)
+{
+	const vec t = x + FERRY_EXP2_ROUND;
+	const vec r = x - (t - FERRY_EXP2_ROUND);
+	const vecu power = ((vecu)t << 23) + 0x3f800000;
+	vec p = FERRY_EXP2_P5 * r + FERRY_EXP2_P4;
+
+	p = p * r + FERRY_EXP2_P3;
+	p = p * r + FERRY_EXP2_P2;
+	p = p * r + FERRY_EXP2_P1;
+	p = p * r + FERRY_EXP2_P0;
+	p = p * r + 1.0f;
+	return (vec)((veci)(p * (vec)power) & ~(x < FERRY_EXP2_MIN));
 }
 
 /*

@@ -46,10 +46,11 @@ static void finish_key(struct ferry_pass *p, uint32_t layer, uint32_t t, uint32_
 	const struct ferry_forward *f = p->f;
 	const struct ferry_hparams *hp = &f->model->hp;
 	const struct ferry_layer_vectors *v = &f->vectors[layer];
+	const struct ferry_attention_kv kv = ferry_kv_head(f->tokens[t].kv, layer, head);
 	float *key = f->k + ((size_t)t * hp->n_head_kv + head) * hp->n_head_dim;
 
 	finish(p, layer, t, key, bias_of(v->bk, head, hp->n_head_dim), v->k_norm);
-	ferry_kv_put_key(f->tokens[t].kv, layer, head, f->tokens[t].position, key);
+	f->kernels->put_key(&kv, f->tokens[t].position, key);
 }
 
 static void finish_value(struct ferry_pass *p, uint32_t layer, uint32_t t, uint32_t head)
@@ -57,11 +58,12 @@ static void finish_value(struct ferry_pass *p, uint32_t layer, uint32_t t, uint3
 	const struct ferry_forward *f = p->f;
 	const struct ferry_hparams *hp = &f->model->hp;
 	const float *bias = bias_of(f->vectors[layer].bv, head, hp->n_value_dim);
+	const struct ferry_attention_kv kv = ferry_kv_head(f->tokens[t].kv, layer, head);
 	float *value = f->v + ((size_t)t * hp->n_head_kv + head) * hp->n_value_dim;
 
 	if (bias)
 		add(value, bias, hp->n_value_dim);
-	ferry_kv_put_value(f->tokens[t].kv, layer, head, f->tokens[t].position, value);
+	f->kernels->put_value(&kv, f->tokens[t].position, value);
 }
 
 /* One of the three projections: its heads count on from those of the one before. */
@@ -134,72 +136,164 @@ static void project(struct ferry_pass *p, uint32_t layer, uint32_t thread, uint3
 /*
  * The query rows of a span that share a key head, token after token, are cut into items of at most
  * `rows` rows: large enough that a tile of keys is used many times, small enough that no
- * thread is left without work.
+ * thread is left without work. Where heads do not make equal shares and the context is long, an
+ * item is one run of positions only, and its records are merged behind a barrier.
  */
 struct items {
 	uint32_t rows;
+	uint32_t n_runs; /* of the longest sequence; 0: items are not cut into runs */
 	uint64_t n;
 };
 
+static uint32_t span_end(const struct ferry_span *span)
+{
+	return span->kv->n_past + span->n_tokens;
+}
+
+static uint32_t runs_of(uint32_t end)
+{
+	return (end - 1) / FERRY_ATTENTION_RUN + 1;
+}
+
 static uint64_t items_of_span(const struct ferry_pass *p, const struct ferry_span *span,
-			      uint32_t rows)
+			      const struct items *items)
 {
 	const struct ferry_hparams *hp = &p->f->model->hp;
-	uint64_t all = (uint64_t)span->n_tokens * (hp->n_head / hp->n_head_kv);
+	const uint64_t all = (uint64_t)span->n_tokens * (hp->n_head / hp->n_head_kv);
 
-	return (all + rows - 1) / rows * hp->n_head_kv;
+	if (!all)
+		return 0;
+	return (all + items->rows - 1) / items->rows * hp->n_head_kv *
+	       (items->n_runs ? runs_of(span_end(span)) : 1);
+}
+
+static void count(const struct ferry_pass *p, struct items *items)
+{
+	items->n = 0;
+	for (uint32_t s = 0; s < p->n_spans; s++)
+		items->n += items_of_span(p, &p->spans[s], items);
 }
 
 static struct items cut(const struct ferry_pass *p, uint32_t n_threads)
 {
+	const struct ferry_forward *f = p->f;
+	const uint64_t n_rows = (uint64_t)p->n_tokens * f->model->hp.n_head;
 	struct items items = {.rows = FERRY_ATTENTION_ROWS};
+	uint32_t end = 1;
 
-	for (;;) {
-		items.n = 0;
-		for (uint32_t s = 0; s < p->n_spans; s++)
-			items.n += items_of_span(p, &p->spans[s], items.rows);
-		if (items.n >= 2 * (uint64_t)n_threads || items.rows == 1)
-			return items;
-		items.rows /= 2;
+	count(p, &items);
+	if (items.n % n_threads == 0 || items.n >= 8 * (uint64_t)n_threads)
+		return items;
+	for (uint32_t s = 0; s < p->n_spans; s++)
+		end = p->spans[s].n_tokens && span_end(&p->spans[s]) > end ? span_end(&p->spans[s])
+									   : end;
+	if (runs_of(end) > 1 && n_rows * runs_of(end) <= f->n_records) {
+		items.n_runs = runs_of(end);
+		count(p, &items);
+		return items;
 	}
+	while (items.rows > 1 && items.n < 2 * (uint64_t)n_threads && items.n % n_threads) {
+		items.rows /= 2;
+		count(p, &items);
+	}
+	return items;
+}
+
+/* What row @row of a key head sees; rows are counted from the span's first token, @first. */
+static struct ferry_attention_row row_of(const struct ferry_pass *p, uint32_t layer, uint32_t first,
+					 uint32_t kv_head, uint64_t row, size_t *at)
+{
+	const struct ferry_forward *f = p->f;
+	const struct ferry_hparams *hp = &f->model->hp;
+	const uint32_t group = hp->n_head / hp->n_head_kv;
+	const uint32_t t = first + (uint32_t)(row / group), end = f->tokens[t].position + 1;
+	const bool cut_off = f->model->layers[layer].sliding && end > hp->n_swa;
+
+	*at = (size_t)t * hp->n_head + kv_head * group + (size_t)(row % group);
+	return (struct ferry_attention_row){
+		.q = f->q + *at * hp->n_head_dim,
+		.out = f->heads + *at * hp->n_value_dim,
+		.begin = cut_off ? end - hp->n_swa : 0,
+		.end = end,
+	};
+}
+
+/* Head @at of all heads of all tokens to blocks. */
+static void quantize_head(const struct ferry_pass *p, const struct ferry_input *in, size_t at)
+{
+	const struct ferry_hparams *hp = &p->f->model->hp;
+	const size_t t = at / hp->n_head, head = at % hp->n_head;
+
+	ferry_pass_quantize(p->f, in, t, p->f->heads + t * hp->n_head * hp->n_value_dim,
+			    head * hp->n_value_dim, (head + 1) * hp->n_value_dim);
+}
+
+static float *record_of(const struct ferry_pass *p, const struct items *items, size_t at,
+			uint32_t run)
+{
+	return p->f->records +
+	       (at * items->n_runs + run) * ferry_attention_record(p->f->model->hp.n_value_dim);
 }
 
 /* Item @i of a span whose first token is token @first of the batch. */
 static void attend(const struct ferry_pass *p, uint32_t layer, const struct ferry_span *span,
-		   uint32_t first, uint64_t i, uint32_t rows, const struct ferry_input *quantize,
-		   float *scratch)
+		   uint32_t first, uint64_t i, const struct items *items,
+		   const struct ferry_input *quantize, float *scratch)
 {
 	const struct ferry_forward *f = p->f;
 	const struct ferry_hparams *hp = &f->model->hp;
-	const uint32_t group = hp->n_head / hp->n_head_kv, kv_head = (uint32_t)(i % hp->n_head_kv);
-	const uint64_t all = (uint64_t)span->n_tokens * group, row = i / hp->n_head_kv * rows;
+	const uint32_t n_runs = items->n_runs ? runs_of(span_end(span)) : 1;
+	const uint32_t run = (uint32_t)(i % n_runs),
+		       kv_head = (uint32_t)(i / n_runs % hp->n_head_kv);
+	const uint64_t row = i / n_runs / hp->n_head_kv * items->rows;
+	const uint64_t left = (uint64_t)span->n_tokens * (hp->n_head / hp->n_head_kv) - row;
+	const uint32_t n = (uint32_t)(left < items->rows ? left : items->rows);
 	const struct ferry_attention_kv kv = ferry_kv_head(span->kv, layer, kv_head);
 	const struct ferry_attention_scale scale = {hp->attention_scale, hp->attention_softcap};
-	const uint32_t n = (uint32_t)(all - row < rows ? all - row : rows);
-	const size_t wide = (size_t)hp->n_head * hp->n_value_dim;
 	struct ferry_attention_row list[FERRY_ATTENTION_ROWS];
+	size_t at[FERRY_ATTENTION_ROWS];
 
 	for (uint32_t r = 0; r < n; r++) {
-		const uint32_t t = first + (uint32_t)((row + r) / group);
-		const uint32_t head = kv_head * group + (uint32_t)((row + r) % group);
-		const size_t at = (size_t)t * hp->n_head + head;
-		const uint32_t end = f->tokens[t].position + 1;
+		list[r] = row_of(p, layer, first, kv_head, row + r, &at[r]);
+		if (items->n_runs) {
+			const uint64_t begin = (uint64_t)run * FERRY_ATTENTION_RUN;
+			const uint64_t end = begin + FERRY_ATTENTION_RUN;
 
-		list[r] = (struct ferry_attention_row){
-			.q = f->q + at * hp->n_head_dim,
-			.out = f->heads + at * hp->n_value_dim,
-			.end = end,
-		};
-		if (f->model->layers[layer].sliding && end > hp->n_swa)
-			list[r].begin = end - hp->n_swa;
+			list[r].out = record_of(p, items, at[r], run);
+			list[r].begin = list[r].begin > begin ? list[r].begin : (uint32_t)begin;
+			list[r].end = list[r].end < end ? list[r].end : (uint32_t)end;
+		}
+	}
+	if (items->n_runs) {
+		f->kernels->attention_run(&kv, list, n, &scale, scratch);
+		return;
 	}
 	f->kernels->attention(&kv, list, n, &scale, scratch);
-	for (uint32_t r = 0; quantize && r < n; r++) {
-		const uint32_t t = first + (uint32_t)((row + r) / group);
-		const size_t head = kv_head * group + (row + r) % group;
+	for (uint32_t r = 0; quantize && r < n; r++)
+		quantize_head(p, quantize, at[r]);
+}
 
-		ferry_pass_quantize(f, quantize, t, f->heads + (size_t)t * wide,
-				    head * hp->n_value_dim, (head + 1) * hp->n_value_dim);
+/* Records to heads, on this thread's share of them. */
+static void merge_runs(const struct ferry_pass *p, uint32_t layer, const struct items *items,
+		       const struct ferry_input *quantize, uint32_t thread, uint32_t n_threads)
+{
+	const struct ferry_forward *f = p->f;
+	const struct ferry_hparams *hp = &f->model->hp;
+	const uint32_t group = hp->n_head / hp->n_head_kv;
+	size_t begin, end, same;
+
+	ferry_pool_share((size_t)p->n_tokens * hp->n_head, 1, thread, n_threads, &begin, &end);
+	for (size_t at = begin; at < end; at++) {
+		const uint32_t t = (uint32_t)(at / hp->n_head), head = (uint32_t)(at % hp->n_head);
+		const struct ferry_attention_row row =
+			row_of(p, layer, t, head / group, head % group, &same);
+		const uint32_t run = row.begin / FERRY_ATTENTION_RUN;
+
+		f->kernels->attention_merge(record_of(p, items, at, run), runs_of(row.end) - run,
+					    ferry_attention_record(hp->n_value_dim),
+					    hp->n_value_dim, row.out);
+		if (quantize)
+			quantize_head(p, quantize, at);
 	}
 }
 
@@ -214,14 +308,18 @@ static void attend_all(const struct ferry_pass *p, uint32_t layer,
 
 	/* Every n_threads-th item, since later tokens have more to look at. */
 	for (uint32_t s = 0; s < p->n_spans; s++) {
-		const uint64_t n = items_of_span(p, &p->spans[s], items.rows);
+		const uint64_t n = items_of_span(p, &p->spans[s], &items);
 
 		for (; next < before + n; next += n_threads)
-			attend(p, layer, &p->spans[s], first, next - before, items.rows, quantize,
+			attend(p, layer, &p->spans[s], first, next - before, &items, quantize,
 			       scratch);
 		before += n;
 		first += p->spans[s].n_tokens;
 	}
+	if (!items.n_runs)
+		return;
+	ferry_pool_barrier(p->f->pool);
+	merge_runs(p, layer, &items, quantize, thread, n_threads);
 }
 
 /* heads to blocks, on this thread's tokens */

@@ -15,7 +15,12 @@
 enum ferry_kv_type {
 	FERRY_KV_F16 = 0,
 	FERRY_KV_F32 = 1, /* the oracle's */
+	FERRY_KV_Q8 = 2,  /* bytes with scales: half of F16 */
+	FERRY_KV_TYPES,
 };
+
+/* "f16", "f32", "q8"; NULL for others. */
+const char *ferry_kv_type_name(enum ferry_kv_type type);
 
 struct ferry_kv_cache {
 	const struct ferry_model *model;

@@ -64,6 +64,8 @@ struct ferry_forward {
 	struct ferry_moe_scratch moe;
 	float *per_thread; /* [n_threads][per_thread_floats] */
 	size_t per_thread_floats;
+	float *records; /* [n_records][a record]: parts of long contexts; see attention.c */
+	uint64_t n_records;
 };
 
 /* One call of ferry_forward_layers(). */

@@ -127,6 +127,7 @@ static void attend(const struct ferry_pass *p, uint32_t layer, uint32_t t, uint3
 		       kv_head = head / (hp->n_head / hp->n_head_kv);
 	const float *q = f->q + ((size_t)t * hp->n_head + head) * hp->n_head_dim;
 	float *out = f->heads + ((size_t)t * hp->n_head + head) * hp->n_value_dim;
+	const struct ferry_attention_kv kv = ferry_kv_head(f->tokens[t].kv, layer, kv_head);
 	double *weighted = scratch; /* [n_value_dim] */
 	float *key = (float *)(weighted + hp->n_value_dim), *value = key + hp->n_head_dim;
 	double max = -INFINITY, sum = 0.0;
@@ -138,7 +139,8 @@ static void attend(const struct ferry_pass *p, uint32_t layer, uint32_t t, uint3
 
 			if (f->model->layers[layer].sliding && position - j >= hp->n_swa)
 				continue;
-			ferry_kv_get(f->tokens[t].kv, layer, kv_head, j, key, value);
+			ferry_attention_get_key(&kv, j, key);
+			ferry_attention_get_value(&kv, j, value);
 			for (uint32_t d = 0; d < hp->n_head_dim; d++)
 				s += (double)q[d] * key[d];
 			s = cap(s * hp->attention_scale, hp->attention_softcap);
@@ -192,10 +194,11 @@ static void attention(struct ferry_pass *p, uint32_t layer)
 		for (uint32_t i = 0; v->bv && i < hp->n_head_kv * hp->n_value_dim; i++)
 			value[i] += v->bv[i];
 		for (uint32_t h = 0; h < hp->n_head_kv; h++) {
-			ferry_kv_put_key(f->tokens[t].kv, layer, h, position,
-					 key + (size_t)h * hp->n_head_dim);
-			ferry_kv_put_value(f->tokens[t].kv, layer, h, position,
-					   value + (size_t)h * hp->n_value_dim);
+			const struct ferry_attention_kv kv =
+				ferry_kv_head(f->tokens[t].kv, layer, h);
+
+			f->kernels->put_key(&kv, position, key + (size_t)h * hp->n_head_dim);
+			f->kernels->put_value(&kv, position, value + (size_t)h * hp->n_value_dim);
 		}
 	}
 	ferry_pool_run(f->pool, attend_heads, &a);

@@ -131,7 +131,7 @@ static size_t larger(size_t a, size_t b)
 static size_t per_thread_floats(const struct ferry_forward *f)
 {
 	const struct ferry_hparams *hp = &f->model->hp;
-	size_t n = ferry_attention_scratch(hp->n_value_dim);
+	size_t n = ferry_attention_scratch(hp->n_head_dim, hp->n_value_dim);
 
 	if (f->path == FERRY_PATH_REFERENCE) {
 		n = larger(hp->n_embd, (size_t)hp->n_head * hp->n_value_dim);
@@ -139,6 +139,18 @@ static size_t per_thread_floats(const struct ferry_forward *f)
 		n = larger(n, hp->n_head_dim + 3 * (size_t)hp->n_value_dim);
 	}
 	return (n + 15) / 16 * 16; /* no two threads in one cache line */
+}
+
+/* As many as one token of a long context has; where more were needed, none are used. */
+static uint64_t n_records(const struct ferry_forward *f)
+{
+	enum { LONG = 128 * 1024 };
+	const struct ferry_hparams *hp = &f->model->hp;
+	const uint32_t n_ctx = hp->n_ctx_train < LONG ? hp->n_ctx_train : LONG;
+
+	if (f->path == FERRY_PATH_REFERENCE || ferry_pool_n_threads(f->pool) == 1)
+		return 0;
+	return (uint64_t)hp->n_head * (n_ctx / FERRY_ATTENTION_RUN + 1);
 }
 
 static void take_all(struct taker *t, struct ferry_forward *f)
@@ -163,6 +175,8 @@ static void take_all(struct taker *t, struct ferry_forward *f)
 	take_experts(t, f);
 	f->per_thread_floats = per_thread_floats(f);
 	f->per_thread = take_floats(t, ferry_pool_n_threads(f->pool), f->per_thread_floats);
+	f->n_records = n_records(f);
+	f->records = take_floats(t, f->n_records, ferry_attention_record(hp->n_value_dim));
 }
 
 int ferry_forward_new(const struct ferry_model *m, struct ferry_pool *pool, uint32_t max_tokens,

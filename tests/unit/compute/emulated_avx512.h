@@ -204,23 +204,42 @@ EMULATED_HALVES(half_to_float, __m256i, __m512, _mm256_castsi256_si128(v),
 EMULATED_HALVES(int_to_float, __m512i, __m512, emulated_low(v), emulated_high(v),
 		_mm256_cvtepi32_ps)
 
-#define _mm512_abs_epi8(v)	emulated_abs8(v, v)
-#define _mm512_add_epi16	emulated_add16
-#define _mm512_sub_epi16	emulated_sub16
-#define _mm512_shuffle_epi8	emulated_shuffle8
-#define _mm512_broadcast_i32x4	emulated_broadcast128
-#define _mm512_cvtepi32_ps	emulated_int_to_float
-#define _mm512_cvtepi8_epi32	emulated_i8_to_32
-#define _mm512_cvtepu8_epi32	emulated_u8_to_32
-#define _mm512_cvtepu16_epi32	emulated_u16_to_32
-#define _mm512_cvtph_ps		emulated_half_to_float
-#define _mm512_dpbusd_epi32	emulated_dpbusd_512
-#define _mm512_madd_epi16	emulated_madd
-#define _mm512_maddubs_epi16	emulated_maddubs
-#define _mm512_mask_sub_epi8	emulated_mask_sub8
-#define _mm512_movepi8_mask	emulated_signs8
-#define _mm512_slli_epi32(v, n) emulated_shift(v, n, 0)
-#define _mm512_srai_epi16(v, n) emulated_shift(v, n, 1)
+EMULATED_HALVES(i8_to_16, __m256i, __m512i, _mm256_castsi256_si128(v),
+		_mm256_extracti128_si256(v, 1), _mm256_cvtepi8_epi16)
+
+EMULATED __m256i emulated_float_to_half(__m512 v)
+{
+	__m256 half[2];
+	__m128i h[2];
+	__m256i r;
+
+	memcpy(half, &v, sizeof(half));
+	h[0] = _mm256_cvtps_ph(half[0], _MM_FROUND_TO_NEAREST_INT);
+	h[1] = _mm256_cvtps_ph(half[1], _MM_FROUND_TO_NEAREST_INT);
+	memcpy(&r, h, sizeof(r));
+	return r;
+}
+
+#define _mm512_abs_epi8(v)     emulated_abs8(v, v)
+#define _mm512_add_epi16       emulated_add16
+#define _mm512_sub_epi16       emulated_sub16
+#define _mm512_shuffle_epi8    emulated_shuffle8
+#define _mm512_broadcast_i32x4 emulated_broadcast128
+#define _mm512_cvtepi32_ps     emulated_int_to_float
+#define _mm512_cvtepi8_epi16   emulated_i8_to_16
+#define _mm512_cvtepi8_epi32   emulated_i8_to_32
+#define _mm512_cvtepu8_epi32   emulated_u8_to_32
+#define _mm512_cvtepu16_epi32  emulated_u16_to_32
+#define _mm512_cvtph_ps	       emulated_half_to_float
+#undef _mm512_cvtps_ph
+#define _mm512_cvtps_ph(v, rounding) emulated_float_to_half(v)
+#define _mm512_dpbusd_epi32	     emulated_dpbusd_512
+#define _mm512_madd_epi16	     emulated_madd
+#define _mm512_maddubs_epi16	     emulated_maddubs
+#define _mm512_mask_sub_epi8	     emulated_mask_sub8
+#define _mm512_movepi8_mask	     emulated_signs8
+#define _mm512_slli_epi32(v, n)	     emulated_shift(v, n, 0)
+#define _mm512_srai_epi16(v, n)	     emulated_shift(v, n, 1)
 /* Functions with the attribute of the instruction set, which plain code cannot inline */
 #undef _mm512_set1_epi16
 #define _mm512_set1_epi16(n)   emulated_set16(n)

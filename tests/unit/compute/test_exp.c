@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "compute/exp.h"
+#include "compute/exp2.h"
 #include "kernel_sets.h"
 
 /* Distance in representable numbers; both are positive. */
@@ -47,6 +48,27 @@ static void test_within_two_ulp_of_libm(void **state)
 	}
 	print_message("largest error of exp: %u ulp\n", worst);
 	assert_true(worst <= 2);
+}
+
+/* Of softmax: from 0 down to where it ends in zero. */
+static void test_exp2_is_close_to_libm(void **state)
+{
+	double worst = 0.0;
+
+	(void)state;
+	for (uint32_t i = 0; i <= 126 * 8192; i++) {
+		const double x = -(double)i / 8192.0;
+
+		worst = fmax(worst, fabs((double)ferry_exp2((float)x) / exp2(x) - 1.0));
+	}
+	print_message("largest relative error of exp2: %.1e\n", worst);
+	assert_true(worst <= 1.3e-7);
+	assert_true(ferry_exp2(0.0f) == 1.0f);
+	assert_true(ferry_exp2(-126.0f) == 0x1p-126f);
+	assert_true(ferry_exp2(-126.01f) == 0.0f);
+	assert_true(ferry_exp2(-1e30f) == 0.0f);
+	assert_true(ferry_exp2(-INFINITY) == 0.0f);
+	assert_true(isnan(ferry_exp2(NAN)));
 }
 
 static void test_special_values(void **state)
@@ -90,6 +112,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_within_two_ulp_of_libm),
+		cmocka_unit_test(test_exp2_is_close_to_libm),
 		cmocka_unit_test(test_special_values),
 		cmocka_unit_test(test_vectors_have_the_same_bits),
 	};

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "compute/kernels.h"
 #include "engine/kv_layout.h"
 #include "fixture.h"
 
@@ -25,6 +26,8 @@ static void check_round_trip(enum ferry_kv_type type, uint32_t n_ctx)
 	struct ferry_model *m = load_fixture(&(struct ferry_tiny_model){.n_head_kv = 2});
 	const uint32_t key_dim = m->hp.n_head_dim, value_dim = m->hp.n_value_dim;
 	struct ferry_kv_cache *kv = new_cache(m, n_ctx, type);
+	const struct ferry_kernels *k = ferry_kernels_best();
+	struct ferry_attention_kv head;
 	float key[256], value[256], want[256];
 
 	assert_true(key_dim <= 256 && value_dim <= 256);
@@ -33,15 +36,21 @@ static void check_round_trip(enum ferry_kv_type type, uint32_t n_ctx)
 			for (uint32_t p = 0; p < n_ctx; p++) {
 				fill(key, key_dim, l, h, p, true);
 				fill(value, value_dim, l, h, p, false);
-				ferry_kv_put_key(kv, l, h, p, key);
-				ferry_kv_put_value(kv, l, h, p, value);
+				head = ferry_kv_head(kv, l, h);
+				k->put_key(&head, p, key);
+				k->put_value(&head, p, value);
 			}
 	for (uint32_t l = 0; l < m->hp.n_layers; l++)
 		for (uint32_t h = 0; h < m->hp.n_head_kv; h++)
 			for (uint32_t p = 0; p < n_ctx; p++) {
-				const float off = type == FERRY_KV_F16 ? 0.5f : 0.0f;
+				/* of numbers up to 2400 */
+				const float off = type == FERRY_KV_Q8	 ? 9.6f
+						  : type == FERRY_KV_F16 ? 1.0f
+									 : 0.0f;
 
-				ferry_kv_get(kv, l, h, p, key, value);
+				head = ferry_kv_head(kv, l, h);
+				ferry_attention_get_key(&head, p, key);
+				ferry_attention_get_value(&head, p, value);
 				fill(want, key_dim, l, h, p, true);
 				for (uint32_t d = 0; d < key_dim; d++)
 					assert_true(fabsf(key[d] - want[d]) <= off);
@@ -64,6 +73,37 @@ static void test_round_trip_f16(void **state)
 	(void)state;
 	check_round_trip(FERRY_KV_F16, 64);
 	check_round_trip(FERRY_KV_F16, 1);
+}
+
+static void test_round_trip_q8(void **state)
+{
+	(void)state;
+	check_round_trip(FERRY_KV_Q8, 64);
+	check_round_trip(FERRY_KV_Q8, 67);
+}
+
+static void test_type_names(void **state)
+{
+	(void)state;
+	assert_string_equal(ferry_kv_type_name(FERRY_KV_F16), "f16");
+	assert_string_equal(ferry_kv_type_name(FERRY_KV_F32), "f32");
+	assert_string_equal(ferry_kv_type_name(FERRY_KV_Q8), "q8");
+	assert_null(ferry_kv_type_name(FERRY_KV_TYPES));
+	assert_null(ferry_kv_type_name((enum ferry_kv_type) - 1));
+}
+
+/* Half of F16, and the scales. */
+static void test_size_of_q8(void **state)
+{
+	struct ferry_model m = {
+		.hp = {.n_layers = 2, .n_head_kv = 3, .n_head_dim = 128, .n_value_dim = 64}};
+
+	(void)state;
+	assert_int_equal(ferry_kv_cache_bytes(&m, 0, 2, 64, FERRY_KV_Q8),
+			 2 * 3 * 64 * (128 + 2 * 4 + 64 + 2 * 1));
+	m.hp.n_head_dim = 80; /* three blocks */
+	assert_int_equal(ferry_kv_cache_bytes(&m, 0, 2, 64, FERRY_KV_Q8),
+			 2 * 3 * 64 * (96 + 2 * 3 + 64 + 2 * 1));
 }
 
 static void test_size(void **state)
@@ -140,6 +180,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip_f32),
 		cmocka_unit_test(test_round_trip_f16),
+		cmocka_unit_test(test_round_trip_q8),
+		cmocka_unit_test(test_type_names),
+		cmocka_unit_test(test_size_of_q8),
 		cmocka_unit_test(test_size),
 		cmocka_unit_test(test_size_that_overflows),
 		cmocka_unit_test(test_layers_outside_the_model_are_refused),
