@@ -124,6 +124,7 @@ enum ferry_split {
 enum ferry_kv {
 	FERRY_KV_CACHE_F16 = 0,
 	FERRY_KV_CACHE_F32 = 1,
+	FERRY_KV_CACHE_Q8 = 2, /* about half of F16 */
 };
 
 struct ferry_session_options {

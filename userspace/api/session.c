@@ -15,7 +15,8 @@ _Static_assert((int)FERRY_SPLIT_NONE == (int)FERRY_NODE_SPLIT_NONE &&
 		       (int)FERRY_SPLIT_AUTO == (int)FERRY_NODE_SPLIT_AUTO,
 	       "the public splits are those of the node");
 _Static_assert((int)FERRY_KV_CACHE_F16 == (int)FERRY_KV_F16 &&
-		       (int)FERRY_KV_CACHE_F32 == (int)FERRY_KV_F32,
+		       (int)FERRY_KV_CACHE_F32 == (int)FERRY_KV_F32 &&
+		       (int)FERRY_KV_CACHE_Q8 == (int)FERRY_KV_Q8,
 	       "the public cache types are those of the engine");
 
 enum { TEXT_PIECE_BYTES = 256 };

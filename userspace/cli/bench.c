@@ -20,19 +20,26 @@ static const char command_name[] = "ferry bench";
 
 enum {
 	BENCH_MAX_ROUNDS = 99,
+	BENCH_MAX_TOKENS = 512, /* of a pass */
+	OPTION_KV = 0x100,
+	OPTION_DEPTH,
 	BENCH_READ_GRAIN = 64 * 1024, /* bytes that a thread reads in one go */
 };
 
 struct bench_options {
 	const char *model;
 	uint32_t n_threads, n_prompt, n_decode, n_rounds;
+	uint32_t depth; /* decode is measured there too; 0: not */
+	enum ferry_kv_type kv;
 	bool json, reference;
 };
 
 struct bench_result {
+	struct ferry_progress progress;
+	uint64_t n_done; /* tokens, measured or not */
 	double load_s;
 	double prefill_tok_s[BENCH_MAX_ROUNDS], decode_tok_s[BENCH_MAX_ROUNDS],
-		read_gb_s[BENCH_MAX_ROUNDS];
+		read_gb_s[BENCH_MAX_ROUNDS], deep_tok_s[BENCH_MAX_ROUNDS];
 };
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -56,6 +63,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'r':
 		o->n_rounds = (uint32_t)ferry_cli_number(state, "-r", arg, 1, BENCH_MAX_ROUNDS);
 		return 0;
+	case OPTION_KV:
+		o->kv = ferry_cli_kv(state, arg);
+		return 0;
+	case OPTION_DEPTH:
+		o->depth = (uint32_t)ferry_cli_number(state, "--depth", arg, 1, 1 << 20);
+		return 0;
 	case 'R':
 		o->reference = true;
 		return 0;
@@ -65,6 +78,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!o->model)
 			argp_error(state, "-m MODEL is missing");
+		if (o->depth && o->depth < o->n_prompt)
+			argp_error(state, "--depth %u is less than the %u tokens of -p", o->depth,
+				   o->n_prompt);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -77,6 +93,8 @@ static const struct argp_option option_table[] = {
 	{"prompt", 'p', "N", 0, "tokens of the prefill (default 128)", 0},
 	{"decode", 'n', "N", 0, "tokens to decode behind it (default 32)", 0},
 	{"rounds", 'r', "N", 0, "rounds, of which the medians are reported (default 3)", 0},
+	{"depth", OPTION_DEPTH, "N", 0, "decode also behind a context of N positions", 0},
+	{"kv", OPTION_KV, "f16|q8", 0, "type of the KV cache (default f16)", 0},
 	{"reference", 'R', NULL, 0, "measure the oracle path", 0},
 	{"json", 'j', NULL, 0, "print one JSON object", 0},
 	{0},
@@ -97,6 +115,21 @@ static double bytes_per_token(const struct ferry_model *m)
 		/* Only experts have a third dimension to speak of. */
 		bytes += t->dim[2] > 1 ? (double)t->n_bytes * hp->n_experts_used / hp->n_experts
 				       : (double)t->n_bytes;
+	}
+	return bytes;
+}
+
+/* Bytes of keys and values that a token behind @depth others looks at. */
+static double kv_bytes_per_token(const struct ferry_local_engine *e, uint32_t depth)
+{
+	const struct ferry_model *m = e->model;
+	double bytes = 0.0;
+
+	for (uint32_t i = 0; i < m->hp.n_layers; i++) {
+		const uint32_t window = m->layers[i].sliding && m->hp.n_swa < depth ? m->hp.n_swa
+										    : depth;
+
+		bytes += (double)ferry_kv_cache_bytes(m, i, i + 1, window, e->kv->type);
 	}
 	return bytes;
 }
@@ -159,42 +192,69 @@ static double measure_read(struct ferry_local_engine *e)
 	return (double)job.bytes * n / (double)(now - start);
 }
 
-static int measure_round(struct ferry_local_engine *e, const struct bench_options *o,
-			 struct bench_result *r, uint32_t round, struct ferry_progress *progress,
-			 struct ferry_error *err)
+/* Tokens until the cache holds @n; logits of the last one. */
+static int fill(struct ferry_local_engine *e, struct bench_result *r, uint32_t n,
+		struct ferry_error *err)
 {
-	uint64_t done = (uint64_t)round * (o->n_prompt + o->n_decode);
-	uint32_t n_vocab = e->model->hp.n_vocab;
-	uint32_t batch = e->max_tokens;
-	int32_t ids[512];
+	int32_t ids[BENCH_MAX_TOKENS];
+	int ret = 0;
+
+	while (!ret && e->kv->n_past < n) {
+		uint32_t at = e->kv->n_past, m = n - at < e->max_tokens ? n - at : e->max_tokens;
+
+		for (uint32_t i = 0; i < m; i++)
+			ids[i] = (int32_t)((at + i) * 7919u % e->model->hp.n_vocab);
+		ret = ferry_local_engine_pass(e, ids, m, at + m == n, err);
+		r->n_done += m;
+		ferry_progress_at(&r->progress, r->n_done);
+	}
+	return ret;
+}
+
+static int measure_decode(struct ferry_local_engine *e, struct bench_result *r, uint32_t n,
+			  double *tok_s, struct ferry_error *err)
+{
+	const uint64_t start = ferry_now_ns();
+	int ret = 0;
+
+	for (uint32_t i = 0; !ret && i < n; i++)
+		ret = fill(e, r, e->kv->n_past + 1, err);
+	*tok_s = n / ((double)(ferry_now_ns() - start) / 1e9);
+	return ret;
+}
+
+static int measure_round(struct ferry_local_engine *e, const struct bench_options *o,
+			 struct bench_result *r, uint32_t round, struct ferry_error *err)
+{
 	uint64_t start;
 	int ret;
 
+	/* The first round fills the whole depth; later ones find there what it left. */
+	if (o->depth && !round) {
+		ret = fill(e, r, o->depth, err);
+		if (ret)
+			return ret;
+	}
 	ferry_kv_cache_truncate(e->kv, 0);
 	start = ferry_now_ns();
-	for (uint32_t at = 0; at < o->n_prompt; at += batch) {
-		uint32_t n = o->n_prompt - at < batch ? o->n_prompt - at : batch;
-
-		for (uint32_t i = 0; i < n; i++)
-			ids[i] = (int32_t)((at + i) * 7919u % n_vocab);
-		ret = ferry_local_engine_pass(e, ids, n, at + n == o->n_prompt, err);
-		if (ret)
-			return ret;
-		ferry_progress_at(progress, done + at + n);
-	}
-	done += o->n_prompt;
+	ret = fill(e, r, o->n_prompt, err);
+	if (ret)
+		return ret;
 	r->prefill_tok_s[round] = o->n_prompt / ((double)(ferry_now_ns() - start) / 1e9);
-	start = ferry_now_ns();
-	for (uint32_t i = 0; i < o->n_decode; i++) {
-		ids[0] = (int32_t)((o->n_prompt + i) * 7919u % n_vocab);
-		ret = ferry_local_engine_pass(e, ids, 1, 1, err);
-		if (ret)
-			return ret;
-		ferry_progress_at(progress, done + i + 1);
+	ret = measure_decode(e, r, o->n_decode, &r->decode_tok_s[round], err);
+	if (!ret && o->depth) {
+		e->kv->n_past = o->depth;
+		ret = measure_decode(e, r, o->n_decode, &r->deep_tok_s[round], err);
 	}
-	r->decode_tok_s[round] = o->n_decode / ((double)(ferry_now_ns() - start) / 1e9);
 	r->read_gb_s[round] = measure_read(e);
-	return 0;
+	return ret;
+}
+
+static uint64_t tokens_of(const struct bench_options *o)
+{
+	const uint64_t round = (uint64_t)o->n_prompt + o->n_decode;
+
+	return o->depth + o->n_rounds * (round + (o->depth ? o->n_decode : 0));
 }
 
 static int compare_doubles(const void *a, const void *b)
@@ -216,6 +276,10 @@ static void print_result(const struct bench_options *o, struct ferry_local_engin
 	uint32_t n = o->n_rounds;
 	double prefill = median(r->prefill_tok_s, n), decode = median(r->decode_tok_s, n);
 	double read = median(r->read_gb_s, n), bytes = bytes_per_token(e->model);
+	double deep = o->depth ? median(r->deep_tok_s, n) : 0;
+	double kv_bytes = o->depth ? kv_bytes_per_token(e, o->depth + o->n_decode / 2) : 0;
+	/* Both in bytes of weights, keys and values; what little context the first has is left out. */
+	double deep_share = deep * (bytes + kv_bytes) / (decode * bytes);
 	struct rusage usage;
 	int threads = (int)ferry_pool_n_threads(e->pool);
 
@@ -230,6 +294,14 @@ static void print_result(const struct bench_options *o, struct ferry_local_engin
 			"load_s", r->load_s, "bytes_per_token", (json_int_t)bytes, "peak_rss_bytes",
 			(json_int_t)usage.ru_maxrss * 1024);
 
+		json_object_set_new(root, "kv", json_string(ferry_kv_type_name(e->kv->type)));
+		if (o->depth) {
+			json_object_set_new(root, "depth", json_integer(o->depth));
+			json_object_set_new(root, "deep_tok_s", json_real(deep));
+			json_object_set_new(root, "deep_kv_bytes_per_token",
+					    json_integer((json_int_t)kv_bytes));
+			json_object_set_new(root, "deep_of_decode_bytes", json_real(deep_share));
+		}
 		json_dumpf(root, stdout, JSON_INDENT(2));
 		putchar('\n');
 		json_decref(root);
@@ -241,6 +313,12 @@ static void print_result(const struct bench_options *o, struct ferry_local_engin
 	       r->prefill_tok_s[0], r->prefill_tok_s[n - 1]);
 	printf("  decode   %8.1f tok/s  (%u tokens; %.1f to %.1f), %.2f GB/s of weights\n", decode,
 	       o->n_decode, r->decode_tok_s[0], r->decode_tok_s[n - 1], decode * bytes / 1e9);
+	if (o->depth)
+		printf("  at %-6u%8.1f tok/s  (%.1f to %.1f), %.2f GB/s of weights and %s KV "
+		       "cache: %.0f %% of decode\n",
+		       o->depth, deep, r->deep_tok_s[0], r->deep_tok_s[n - 1],
+		       deep * (bytes + kv_bytes) / 1e9, ferry_kv_type_name(e->kv->type),
+		       deep_share * 100);
 	printf("  reading  %8.2f GB/s   of the same weights; decode reaches %.0f %% of it\n", read,
 	       decode * bytes / 1e9 / read * 100);
 	printf("  memory   %8.1f MB     at most\n", (double)usage.ru_maxrss / 1024);
@@ -257,7 +335,6 @@ int ferry_cli_bench(int argc, char **argv)
 	};
 	struct bench_options o = {.n_prompt = 128, .n_decode = 32, .n_rounds = 3};
 	struct ferry_local_engine e = {0};
-	struct ferry_progress progress;
 	struct ferry_error err = {0};
 	struct bench_result r;
 	uint64_t start;
@@ -265,15 +342,18 @@ int ferry_cli_bench(int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
 	start = ferry_now_ns();
-	ret = ferry_local_engine_open(&e, o.model, o.n_threads, o.n_prompt + o.n_decode,
-				      o.n_prompt < 512 ? o.n_prompt : 512, o.reference, &err);
+	ret = ferry_local_engine_open(
+		&e, o.model, o.n_threads, (o.depth ? o.depth : o.n_prompt) + o.n_decode,
+		o.n_prompt < BENCH_MAX_TOKENS && !o.depth ? o.n_prompt : BENCH_MAX_TOKENS,
+		o.reference, o.kv, &err);
 	if (ret)
 		return ferry_cli_fail(command_name, &err);
 	r.load_s = (double)(ferry_now_ns() - start) / 1e9;
-	progress = ferry_progress_start("bench", (uint64_t)o.n_rounds * (o.n_prompt + o.n_decode));
+	r.n_done = 0;
+	r.progress = ferry_progress_start("bench", tokens_of(&o));
 	for (uint32_t i = 0; i < o.n_rounds && !ret; i++)
-		ret = measure_round(&e, &o, &r, i, &progress, &err);
-	ferry_progress_end(&progress);
+		ret = measure_round(&e, &o, &r, i, &err);
+	ferry_progress_end(&r.progress);
 	if (!ret)
 		print_result(&o, &e, &r);
 	ferry_local_engine_close(&e);

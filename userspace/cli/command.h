@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "engine/kv_cache.h"
 #include "ferry/error.h"
 
 enum {
@@ -37,6 +38,9 @@ uint64_t ferry_cli_number(struct argp_state *state, const char *option, const ch
 			  uint64_t min, uint64_t max);
 float ferry_cli_real(struct argp_state *state, const char *option, const char *arg, double min,
 		     double max);
+
+/* --kv f16|q8 */
+enum ferry_kv_type ferry_cli_kv(struct argp_state *state, const char *arg);
 
 /* A path as messages show it: of a very long one the end, so that there is room for the reason. */
 const char *ferry_cli_shown_path(const char *path);

@@ -27,6 +27,7 @@ enum {
 	OPTION_MAX_SESSIONS,
 	OPTION_MAX_CONNECTIONS,
 	OPTION_KV_MEMORY,
+	OPTION_KV,
 	OPTION_INSECURE,
 };
 
@@ -78,6 +79,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->edge.kv_budget_bytes = ferry_cli_number(state, "--kv-memory", arg, 1, 1 << 24)
 					  << 20;
 		return 0;
+	case OPTION_KV:
+		o->edge.kv_q8_only = ferry_cli_kv(state, arg) == FERRY_KV_Q8;
+		return 0;
 	case OPTION_INSECURE:
 		o->edge.insecure = true;
 		return 0;
@@ -112,6 +116,8 @@ static const struct argp_option option_table[] = {
 	 0},
 	{"kv-memory", OPTION_KV_MEMORY, "MB", 0,
 	 "memory of all KV caches (default: half of what is free)", 0},
+	{"kv", OPTION_KV, "f16|q8", 0,
+	 "q8: refuse sessions whose KV cache has another type (default f16: take any)", 0},
 	{"insecure", OPTION_INSECURE, NULL, 0,
 	 "listen off loopback although nothing is encrypted or authenticated", 0},
 	{"quiet", 'q', NULL, 0, "report errors only", 0},

@@ -7,14 +7,9 @@
 #include "base/error.h"
 #include "engine/weights.h"
 
-static enum ferry_kv_type kv_type_of(bool reference)
-{
-	return reference ? FERRY_KV_F32 : FERRY_KV_F16;
-}
-
 int ferry_local_engine_open(struct ferry_local_engine *e, const char *path, uint32_t n_threads,
 			    uint32_t n_ctx, uint32_t max_tokens, bool reference,
-			    struct ferry_error *err)
+			    enum ferry_kv_type kv, struct ferry_error *err)
 {
 	const struct ferry_hparams *hp;
 	int ret;
@@ -36,8 +31,8 @@ int ferry_local_engine_open(struct ferry_local_engine *e, const char *path, uint
 				err);
 	if (ret)
 		goto close;
-	ret = ferry_kv_cache_new(e->model, 0, hp->n_layers, n_ctx, kv_type_of(reference), &e->kv,
-				 err);
+	ret = ferry_kv_cache_new(e->model, 0, hp->n_layers, n_ctx, reference ? FERRY_KV_F32 : kv,
+				 &e->kv, err);
 	if (ret)
 		goto close;
 	e->hidden = calloc((size_t)max_tokens * hp->n_embd, sizeof(float));

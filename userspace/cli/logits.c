@@ -34,6 +34,7 @@ enum {
 	OPTION_TOKENS = 0x100,
 	OPTION_REFERENCE,
 	OPTION_BATCH,
+	OPTION_KV,
 	OPTION_EDGE,
 	OPTION_SPLIT,
 	OPTION_DEADLINE,
@@ -63,6 +64,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_BATCH:
 		o->batch = (uint32_t)ferry_cli_number(state, "--batch", arg, 1, 4096);
+		return 0;
+	case OPTION_KV:
+		o->session.kv = ferry_cli_kv(state, arg);
 		return 0;
 	case OPTION_EDGE:
 		o->session.edge = arg;
@@ -95,7 +99,8 @@ static const struct argp_option option_table[] = {
 	{"output", 'o', "FILE", 0, "receives little-endian float32 [n_tokens][n_vocab]", 0},
 	{"batch", OPTION_BATCH, "N", 0, "tokens in one pass (default 64)", 0},
 	{"threads", 't', "N", 0, "threads (default: the CPUs of this process)", 0},
-	{"reference", OPTION_REFERENCE, NULL, 0, "use the oracle path", 0},
+	{"kv", OPTION_KV, "f16|q8", 0, "type of the KV cache (default f16)", 0},
+	{"reference", OPTION_REFERENCE, NULL, 0, "use the oracle path, with an F32 cache", 0},
 	{"edge", OPTION_EDGE, "HOST:PORT", 0, "an edge node that runs layers", 0},
 	{"split", OPTION_SPLIT, "K|auto|none", 0, "layers that run here", 0},
 	{"deadline", OPTION_DEADLINE, "MS", 0, "give the edge up when it is silent for so long", 0},
@@ -186,7 +191,7 @@ static int run_here(const struct logits_options *o, const int32_t *ids, size_t n
 	struct ferry_progress progress = ferry_progress_start("logits", n);
 	struct ferry_local_engine e;
 	int ret = ferry_local_engine_open(&e, o->model, o->n_threads, (uint32_t)n, o->batch,
-					  o->reference, err);
+					  o->reference, o->session.kv, err);
 
 	if (ret)
 		return ret;

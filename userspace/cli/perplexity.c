@@ -23,6 +23,7 @@
 static const char command_name[] = "ferry perplexity";
 
 enum {
+	OPTION_KV = 0x100,
 	PERPLEXITY_BATCH = 64,
 	PERPLEXITY_MIN_CTX = 4, /* half of it is the step, which must not be 0 */
 };
@@ -31,6 +32,7 @@ struct perplexity_options {
 	const char *model, *file;
 	uint32_t n_ctx, n_threads;
 	bool json, reference;
+	enum ferry_kv_type kv;
 };
 
 struct score {
@@ -57,6 +59,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->n_threads =
 			(uint32_t)ferry_cli_number(state, "-t", arg, 1, FERRY_POOL_MAX_THREADS);
 		return 0;
+	case OPTION_KV:
+		o->kv = ferry_cli_kv(state, arg);
+		return 0;
 	case 'r':
 		o->reference = true;
 		return 0;
@@ -77,7 +82,8 @@ static const struct argp_option option_table[] = {
 	{"file", 'f', "FILE", 0, "the text ('-': standard input)", 0},
 	{"ctx", 'c', "N", 0, "tokens of a window (default 512, or the model's context)", 0},
 	{"threads", 't', "N", 0, "threads (default: the CPUs of this process)", 0},
-	{"reference", 'r', NULL, 0, "use the oracle path", 0},
+	{"kv", OPTION_KV, "f16|q8", 0, "type of the KV cache (default f16)", 0},
+	{"reference", 'r', NULL, 0, "use the oracle path, with an F32 cache", 0},
 	{"json", 'j', NULL, 0, "print one JSON object", 0},
 	{0},
 };
@@ -193,7 +199,7 @@ int ferry_cli_perplexity(int argc, char **argv)
 	ret = ferry_text_file_read(o.file, &text, &n_bytes, &err);
 	if (!ret)
 		ret = ferry_local_engine_open(&e, o.model, o.n_threads, o.n_ctx ? o.n_ctx : 512,
-					      PERPLEXITY_BATCH, o.reference, &err);
+					      PERPLEXITY_BATCH, o.reference, o.kv, &err);
 	if (ret)
 		goto out;
 	if (!e.model->tokenizer) {

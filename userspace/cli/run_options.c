@@ -8,6 +8,7 @@
 
 enum {
 	OPTION_GREEDY = 0x100,
+	OPTION_KV,
 	OPTION_TEMPERATURE,
 	OPTION_TOP_K,
 	OPTION_TOP_P,
@@ -39,6 +40,7 @@ static const struct argp_option option_table[] = {
 	{"ctx", 'c', "N", 0, "positions of the context (default: the model's own, 4096 at most)",
 	 0},
 	{"threads", 't', "N", 0, "threads (default: the CPUs of this process)", 0},
+	{"kv", OPTION_KV, "f16|q8", 0, "type of the KV cache (default f16; q8 takes half)", 0},
 	{NULL, 0, NULL, 0, "Prompt and text:", 1},
 	{"ids", OPTION_IDS, NULL, 0, "print token ids, separated by commas", 1},
 	{"no-bos", OPTION_NO_BOS, NULL, 0, "no begin-of-text token in front", 1},
@@ -206,6 +208,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 't':
 		o->n_threads =
 			(uint32_t)ferry_cli_number(state, "-t", arg, 1, FERRY_POOL_MAX_THREADS);
+		return 0;
+	case OPTION_KV:
+		o->session.kv = ferry_cli_kv(state, arg);
 		return 0;
 	case OPTION_IDS:
 		o->ids = true;

@@ -31,6 +31,7 @@ struct ferry_edge_options {
 	uint32_t max_frame;	  /* bytes of a frame's body [8 MiB, or what a row of logits and
 					  * a batch of hidden states need] */
 	uint64_t kv_budget_bytes; /* for all KV caches [half of the memory that is free] */
+	bool kv_q8_only;	  /* refuse sessions whose caches would be larger */
 	struct ferry_link_times times; /* [5 s each; idle 10 min] */
 	bool insecure;		       /* listen off loopback although nothing is encrypted */
 	bool single_shot;	       /* as on kernels without multishot operations */

@@ -112,8 +112,14 @@ static uint16_t check_open(const struct edge_peer *p, const struct ferry_wire_op
 			   e->options.max_context);
 		return FERRY_CODE_LIMIT;
 	}
-	if (o->kv != FERRY_KV_F16 && o->kv != FERRY_KV_F32) {
+	if (!ferry_kv_type_name((enum ferry_kv_type)o->kv)) {
 		ferry_fail(why, FERRY_ERROR_PEER, -EINVAL, "KV cache type %u is unknown", o->kv);
+		return FERRY_CODE_INPUT;
+	}
+	if (e->options.kv_q8_only && o->kv != FERRY_KV_Q8) {
+		ferry_fail(why, FERRY_ERROR_PEER, -EINVAL,
+			   "this edge keeps KV caches of type q8 only, not %s: use --kv q8",
+			   ferry_kv_type_name((enum ferry_kv_type)o->kv));
 		return FERRY_CODE_INPUT;
 	}
 	if (ferry_sampling_check(&sampling, why))

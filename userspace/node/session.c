@@ -30,7 +30,7 @@ static int check_options(const struct ferry_model *m, const struct ferry_node_se
 {
 	uint32_t n_layers = m->hp.n_layers;
 
-	if (o->kv != FERRY_KV_F16 && o->kv != FERRY_KV_F32)
+	if (!ferry_kv_type_name(o->kv))
 		return ferry_fail(err, FERRY_ERROR_CALLER, -EINVAL, "KV cache type %d is unknown",
 				  (int)o->kv);
 	if (!o->edge)

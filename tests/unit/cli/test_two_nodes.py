@@ -23,6 +23,9 @@ def main():
         out = tmp / "logits"
         ferry("logits", "-m", model, "--tokens", TOKENS, "-o", out)
         alone = out.read_bytes()
+        ferry("logits", "-m", model, "--tokens", TOKENS, "-o", out, "--kv", "q8")
+        alone_q8 = out.read_bytes()
+        tap.check("a q8 cache gives other logits than one in f16", expect((alone_q8 != alone, "the same")))
         greedy = ["run", "-m", model, "-p", "The ferry", "-n", 16, "--greedy", "--ids"]
         sampled = ["run", "-m", model, "-p", "The ferry", "-n", 16, "--seed", 3, "--ids", "--temp", 1.2,
                    "--repeat-penalty", 1.3]
@@ -37,6 +40,9 @@ def main():
                                   "--split", k, "-t", threads, "--batch", batch)
                         problems += expect((r.status == 0, r.err),
                                            (out.read_bytes() == alone, f"{threads} threads, batches of {batch}: other bits"))
+                r = ferry("logits", "-m", model, "--tokens", TOKENS, "-o", out, "--edge", edge.address, "--split", k,
+                          "--kv", "q8", "--batch", 5)
+                problems += expect((r.status == 0, r.err), (out.read_bytes() == alone_q8, "q8: other bits"))
                 tap.check(f"logits with {k} layers here are those of one node, bit for bit", problems)
                 a = ferry(*greedy, "--edge", edge.address, "--split", k)
                 b = ferry(*sampled, "--edge", edge.address, "--split", k)
@@ -102,6 +108,11 @@ def main():
                              stderr=subprocess.PIPE, check=False, timeout=DEADLINE_S)
         tap.check("a standard output that is closed", expect(
             (run.returncode == 1, run.returncode), (b"Bad file descriptor" in run.stderr, run.stderr)))
+        with Edge(model, "--kv", "q8") as edge:
+            tap.check("an edge for q8 caches refuses others", one_sentence(
+                ferry(*greedy, "--edge", edge.address, "--split", 1), "--kv q8"))
+            r = ferry("logits", "-m", model, "--tokens", TOKENS, "-o", out, "--edge", edge.address, "--split", 1, "--kv", "q8")
+            tap.check("and takes those", expect((r.status == 0, r.err), (out.read_bytes() == alone_q8, "other bits")))
     tap.done()
 
 
