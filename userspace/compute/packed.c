@@ -148,7 +148,8 @@ static inline void move_chunk(const struct plan *plan, size_t block_len, uint8_t
 	}
 }
 
-void ferry_pack_groups(const struct ferry_matrix *w, size_t begin, size_t end, uint8_t *out)
+void ferry_pack_groups_reference(const struct ferry_matrix *w, size_t begin, size_t end,
+				 uint8_t *out)
 {
 	const struct ferry_type_traits *traits = ferry_type_traits(w->type);
 	const struct plan plan = plan_of(w->type);

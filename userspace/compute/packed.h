@@ -78,6 +78,10 @@ static inline struct ferry_packed ferry_packed_like(const struct ferry_matrix *w
  */
 void ferry_pack_groups(const struct ferry_matrix *w, size_t begin, size_t end, uint8_t *out);
 
+/* The same, bit by bit: for tests. */
+void ferry_pack_groups_reference(const struct ferry_matrix *w, size_t begin, size_t end,
+				 uint8_t *out);
+
 /* The blocks of row @row as they were in the file, [row_bytes]. */
 void ferry_packed_row(const struct ferry_packed *p, size_t row, uint8_t *out);
 

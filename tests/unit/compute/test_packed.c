@@ -83,6 +83,42 @@ static void groups_can_be_packed_one_by_one(void **state)
 	free((void *)(uintptr_t)w.rows);
 }
 
+/* Every type, whole groups and a broken one, against the packing that goes bit by bit. */
+static void packing_by_words_gives_the_same_bytes(void **state)
+{
+	static const size_t rows[] = {3, 16, 50};
+	unsigned n_types, n_seen = 0;
+	const struct ferry_type_traits *types = ferry_type_table(&n_types);
+
+	(void)state;
+	for (unsigned i = 0; i < n_types; i++) {
+		if (!ferry_type_has_codes(types[i].type))
+			continue;
+		for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
+			struct ferry_matrix w =
+				random_matrix(&types[i], 5 * types[i].block_len, rows[r]);
+			const size_t size = ferry_packed_bytes(&w);
+			uint8_t *fast = malloc(size), *plain = malloc(size);
+
+			assert_non_null(fast);
+			assert_non_null(plain);
+			memset(fast, 0x55, size);
+			memset(plain, 0xaa, size);
+			ferry_pack_groups(&w, 0, ferry_packed_n_groups(w.n_out), fast);
+			ferry_pack_groups_reference(&w, 0, ferry_packed_n_groups(w.n_out), plain);
+			for (size_t at = 0; at < size; at++)
+				if (fast[at] != plain[at])
+					fail_msg("%s, %zu rows: byte %zu is %02x, not %02x",
+						 types[i].name, rows[r], at, fast[at], plain[at]);
+			n_seen++;
+			free(fast);
+			free(plain);
+			free((void *)(uintptr_t)w.rows);
+		}
+	}
+	assert_int_equal(n_seen, 3 * 12);
+}
+
 /* Kernels read whole groups: what lies beyond the last row must always be the same. */
 static void rows_beyond_the_last_are_zero(void **state)
 {
@@ -105,6 +141,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(packed_rows_are_those_of_the_file),
+		cmocka_unit_test(packing_by_words_gives_the_same_bytes),
 		cmocka_unit_test(groups_can_be_packed_one_by_one),
 		cmocka_unit_test(rows_beyond_the_last_are_zero),
 	};
