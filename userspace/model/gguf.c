@@ -79,6 +79,12 @@ static int map_file(struct ferry_gguf *g, int fd, struct ferry_error *err)
 	if ((uint64_t)st.st_size > SIZE_MAX / 2)
 		return ferry_fail(err, FERRY_ERROR_FILE, -EFBIG,
 				  "%s: too large for the address space of this machine", g->path);
+	g->stamp = (struct ferry_gguf_stamp){
+		.n_bytes = (uint64_t)st.st_size,
+		.mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec,
+		.mode = st.st_mode,
+		.owner = st.st_uid,
+	};
 	if (!st.st_size)
 		return 0; /* mmap() refuses it; the header check has the words for it */
 	/*

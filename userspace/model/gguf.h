@@ -68,6 +68,13 @@ struct ferry_tensor {
 	uint64_t n_bytes;
 };
 
+/* What the system said of the file when it was opened; zero for bytes in memory. */
+struct ferry_gguf_stamp {
+	uint64_t n_bytes;
+	int64_t mtime_ns;
+	uint32_t mode, owner;
+};
+
 struct ferry_gguf {
 	const char *path; /* for messages: a long one is cut in front */
 	uint32_t version;
@@ -80,6 +87,7 @@ struct ferry_gguf {
 	const uint8_t *map;
 	size_t map_bytes;
 	bool mapped;
+	struct ferry_gguf_stamp stamp;
 	uint32_t *tensor_index, *value_index; /* open-addressing hash tables over the names */
 	uint32_t index_mask[2];		      /* of value_index, of tensor_index */
 	uint64_t hash_key[2];
