@@ -15,6 +15,7 @@
 #include "cli/command.h"
 #include "cli/local_engine.h"
 #include "cli/progress.h"
+#include "cli/stream_read.h"
 
 static const char command_name[] = "ferry bench";
 
@@ -23,7 +24,6 @@ enum {
 	BENCH_MAX_TOKENS = 512, /* of a pass */
 	OPTION_KV = 0x100,
 	OPTION_DEPTH,
-	BENCH_READ_GRAIN = 64 * 1024, /* bytes that a thread reads in one go */
 };
 
 struct bench_options {
@@ -134,64 +134,6 @@ static double kv_bytes_per_token(const struct ferry_local_engine *e, uint32_t de
 	return bytes;
 }
 
-struct read_job {
-	const struct ferry_gguf *g;
-	uint64_t sums[FERRY_POOL_MAX_THREADS];
-	uint64_t bytes; /* written by thread 0 */
-};
-
-/* Eight independent chains of 32-byte loads: enough to keep a core's line buffers busy. */
-static uint64_t read_bytes(const uint8_t *p, size_t n)
-{
-	typedef uint64_t lane __attribute__((vector_size(32), aligned(1)));
-	lane acc[8] = {{0}};
-	uint64_t sum = 0;
-	size_t i = 0;
-
-	for (; i + sizeof(acc) <= n; i += sizeof(acc))
-		for (int k = 0; k < 8; k++)
-			acc[k] ^= *(const lane *)(p + i + (size_t)k * sizeof(lane));
-	for (int k = 0; k < 8; k++)
-		for (int l = 0; l < 4; l++)
-			sum ^= acc[k][l];
-	for (; i < n; i++)
-		sum ^= p[i];
-	return sum;
-}
-
-static void read_share(void *data, uint32_t thread, uint32_t n_threads)
-{
-	struct read_job *job = data;
-	uint64_t sum = 0, bytes = 0;
-
-	for (uint64_t i = 0; i < job->g->n_tensors; i++) {
-		const struct ferry_tensor *t = &job->g->tensors[i];
-		size_t begin, end;
-
-		ferry_pool_share(t->n_bytes, BENCH_READ_GRAIN, thread, n_threads, &begin, &end);
-		sum ^= read_bytes(t->data + begin, end - begin);
-		bytes += t->n_bytes;
-	}
-	job->sums[thread] = sum;
-	if (!thread)
-		job->bytes = bytes;
-}
-
-/* Repeated until it took long enough to measure: small models are read in microseconds. */
-static double measure_read(struct ferry_local_engine *e)
-{
-	struct read_job job = {.g = e->model->gguf};
-	uint64_t start = ferry_now_ns(), now;
-	unsigned n = 0;
-
-	do {
-		ferry_pool_run(e->pool, read_share, &job);
-		n++;
-		now = ferry_now_ns();
-	} while (now - start < 50000000u);
-	return (double)job.bytes * n / (double)(now - start);
-}
-
 /* Tokens until the cache holds @n; logits of the last one. */
 static int fill(struct ferry_local_engine *e, struct bench_result *r, uint32_t n,
 		struct ferry_error *err)
@@ -246,7 +188,7 @@ static int measure_round(struct ferry_local_engine *e, const struct bench_option
 		e->kv->n_past = o->depth;
 		ret = measure_decode(e, r, o->n_decode, &r->deep_tok_s[round], err);
 	}
-	r->read_gb_s[round] = measure_read(e);
+	r->read_gb_s[round] = ferry_stream_read_gb_s(e->model, e->pool);
 	return ret;
 }
 
