@@ -3,10 +3,56 @@
 
 #include <math.h>
 
+/*
+ * ln x for finite x > 0: x = m 2^e with m in [0.7, 1.42), and ln m by the series of
+ * 2 artanh((m - 1) / (m + 1)), whose first term left out is below 1e-18. frexp() is exact in any
+ * library.
+ */
+static double natural_log(double x)
+{
+	const double ln2 = 0.69314718055994530942;
+	int e;
+	double m = frexp(x, &e), s, z, sum = 0.0;
+
+	if (m < 0.70710678118654752440) {
+		m *= 2.0;
+		e--;
+	}
+	s = (m - 1.0) / (m + 1.0);
+	z = s * s;
+	for (int k = 23; k >= 1; k -= 2)
+		sum = sum * z + 1.0 / k;
+	return e * ln2 + 2.0 * s * sum;
+}
+
+/* e^x for |x| < 700: the Taylor series within ln 2 / 2, whose first term left out is below 1e-17. */
+static double exponential(double x)
+{
+	const double log2_e = 1.44269504088896340736;
+	/* ln 2 in two parts; n times the first is exact. */
+	const double high = 0x1.62e42feep-1, low = 0x1.a39ef35793c76p-33;
+	const double n = floor(x * log2_e + 0.5);
+	const double r = (x - n * high) - n * low;
+	double sum = 1.0;
+
+	for (int k = 13; k >= 1; k--)
+		sum = sum * r / k + 1.0;
+	return ldexp(sum, (int)n);
+}
+
+/*
+ * base^y for 0 <= -y <= 1, in F64 so that rounding to F32 hides the last bits; NaN for the base of a
+ * damaged file.
+ */
+static double power(float base, double y)
+{
+	return base > 0.0f && isfinite(base) ? exponential(y * natural_log((double)base)) : NAN;
+}
+
 void ferry_rope_frequencies(float *freq, uint32_t n_rot, float base, const float *divisors)
 {
 	for (uint32_t i = 0; i < n_rot / 2; i++) {
-		double f = pow((double)base, -2.0 * i / n_rot);
+		double f = power(base, -2.0 * i / n_rot);
 
 		freq[i] = (float)(divisors ? f / (double)divisors[i] : f);
 	}

@@ -13,12 +13,14 @@
 /*
  * freq [n_rot / 2]: what a position is multiplied by, rounded to F32 as is usual.
  * @divisors: [n_rot / 2], or NULL
+ * Like the angles, computed without the C library, whose last bits differ between machines. NaN
+ * where @base is not a positive number.
  */
 void ferry_rope_frequencies(float *freq, uint32_t n_rot, float base, const float *divisors);
 
 /*
  * cos_sin [n_rot]: the cosines of a position's angles, then their sines. @scale multiplies the
- * position. Computed without the C library, whose last bits differ between machines.
+ * position.
  */
 void ferry_rope_angles(float *cos_sin, const float *freq, uint32_t n_rot, uint32_t position,
 		       float scale);

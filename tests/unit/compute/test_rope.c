@@ -62,6 +62,41 @@ static void test_frequencies_scale_and_divisors(void **state)
 	assert_true(fabs((double)cos_sin[4] - sin(3.0)) <= 6e-8);
 }
 
+/* The bases of models in the field, and those near the ends of F32. */
+static void test_frequencies_match_libm(void **state)
+{
+	static const float bases[] = {1.0f,	  1.5f, 10.0f, 10000.0f, 100000.0f, 500000.0f,
+				      1000000.0f, 8e6f, 5e8f,  0.5f,	 1e-37f,    1e38f};
+	static const uint32_t sizes[] = {2, 6, 10, 32, 64, 80, 96, 128, 256, 512};
+	float freq[256];
+
+	(void)state;
+	for (unsigned b = 0; b < sizeof(bases) / sizeof(bases[0]); b++)
+		for (unsigned s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
+			ferry_rope_frequencies(freq, sizes[s], bases[b], NULL);
+			for (uint32_t i = 0; i < sizes[s] / 2; i++) {
+				const double want = pow((double)bases[b], -2.0 * i / sizes[s]);
+
+				/* That is the rounding to F32 and next to nothing else. */
+				assert_true(fabs((double)freq[i] - want) <=
+					    (0x1p-24 + 1e-13) * want);
+			}
+		}
+}
+
+static void test_bases_of_damaged_files_give_nan(void **state)
+{
+	static const float bases[] = {0.0f, -1.0f, -10000.0f, INFINITY, -INFINITY, NAN};
+	float freq[4];
+
+	(void)state;
+	for (unsigned b = 0; b < sizeof(bases) / sizeof(bases[0]); b++) {
+		ferry_rope_frequencies(freq, 8, bases[b], NULL);
+		for (int i = 0; i < 4; i++)
+			assert_true(isnan(freq[i]));
+	}
+}
+
 /* Both kinds, by an angle of 90 degrees and one of 180; dimensions behind n_rot stay. */
 static void test_rotation(void **state)
 {
@@ -96,6 +131,8 @@ int main(void)
 		cmocka_unit_test(test_angles_match_libm),
 		cmocka_unit_test(test_every_quadrant),
 		cmocka_unit_test(test_frequencies_scale_and_divisors),
+		cmocka_unit_test(test_frequencies_match_libm),
+		cmocka_unit_test(test_bases_of_damaged_files_give_nan),
 		cmocka_unit_test(test_rotation),
 		cmocka_unit_test(test_infinite_frequency_gives_nan),
 	};
