@@ -10,7 +10,7 @@ MESON_SETUP = meson setup --prefix=$(PREFIX)
 NINJA       = ninja
 
 .DEFAULT_GOAL := all
-.PHONY: all demo check asan fuzz bench install uninstall kmod vm-check format format-check setup clean help
+.PHONY: all demo check check-arm asan fuzz bench install uninstall kmod vm-check format format-check setup clean help
 
 all: $(BUILD)/build.ninja ## build the library, the command and the BPF programs into build/
 	$(NINJA) -C $(BUILD)
@@ -26,6 +26,10 @@ demo: setup all ## a device and an edge node write a story together (MODEL=path 
 
 check: setup ## every test, with and without sanitizers, and a short fuzz run
 	BUILD=$(BUILD) scripts/check
+
+check-arm: ## every test that user emulation can run, built for aarch64 into build-arm/
+	scripts/setup.sh arm
+	scripts/check-arm
 
 asan: setup ## build with address and undefined-behaviour sanitizers into build-asan/ and run the tests
 	scripts/check asan
@@ -60,7 +64,7 @@ format-check: ## say which C files `make format` would change
 	scripts/format --check
 
 clean: ## remove the build directories
-	rm -rf $(BUILD) build-asan build-fuzz
+	rm -rf $(BUILD) build-arm build-asan build-fuzz
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What the tests of the command share: running it, small models, an edge that ends with the test."""
+import os
 import pathlib
+import shlex
 import signal
 import subprocess
 import sys
@@ -9,8 +11,11 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent))
 from tap import Tap  # noqa: E402,F401
 
-FERRY, MAKE_MODEL = sys.argv[1:3]
-DEADLINE_S = 300  # of a whole command: only a hang takes so long, on a busy machine with sanitizers too
+# The command lines of programs: where they are built for another processor, meson says what runs them.
+EMULATOR = shlex.split(os.environ.get("MESON_EXE_WRAPPER", ""))
+FERRY, MAKE_MODEL = ([*EMULATOR, program] for program in sys.argv[1:3])
+# of a whole command: only a hang takes so long, on a busy machine with sanitizers too
+DEADLINE_S = 900 if EMULATOR else 300
 
 
 class Result:
@@ -25,12 +30,12 @@ class Result:
 
 def ferry(*args, stdin=b"", timeout=DEADLINE_S):
     """Runs the command; a hang becomes an exception, and so a failed test."""
-    return Result(subprocess.run([FERRY, *map(str, args)], input=stdin, capture_output=True,
+    return Result(subprocess.run([*FERRY, *map(str, args)], input=stdin, capture_output=True,
                                  check=False, timeout=timeout))
 
 
 def make_model(path, *args):
-    subprocess.run([MAKE_MODEL, "-o", str(path), *map(str, args)], check=True, timeout=DEADLINE_S)
+    subprocess.run([*MAKE_MODEL, "-o", str(path), *map(str, args)], check=True, timeout=DEADLINE_S)
     return path
 
 
@@ -40,7 +45,7 @@ class Edge:
     def __init__(self, model, *args):
         self.errors = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [FERRY, "edge", "-m", str(model), "--listen", "127.0.0.1:0", *map(str, args)],
+            [*FERRY, "edge", "-m", str(model), "--listen", "127.0.0.1:0", *map(str, args)],
             stdout=subprocess.PIPE, stderr=self.errors)
         line = self.process.stdout.readline().decode()
         if not line.startswith("listening on "):

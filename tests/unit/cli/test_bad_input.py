@@ -103,7 +103,7 @@ def main():
             import subprocess
             from rig import FERRY
             with full.open("wb") as f:
-                run = subprocess.run([FERRY, "info", "-m", str(model)], stdout=f, stderr=subprocess.PIPE, check=False)
+                run = subprocess.run([*FERRY, "info", "-m", str(model)], stdout=f, stderr=subprocess.PIPE, check=False)
             tap.check("a full disk under standard output", expect(
                 (run.returncode == 1, run.returncode), (b"standard output" in run.stderr, run.stderr)))
         poisoned = make_model(tmp / "nan.gguf", "--arch", "llama", "--type", "Q8_0", "--poison", "blk.1.ffn_down.weight")

@@ -10,7 +10,7 @@ import time
 from rig import DEADLINE_S, FERRY, Tap, expect, make_model
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent.parent
-BUILD = pathlib.Path(FERRY).resolve().parent.parent.parent
+BUILD = pathlib.Path(FERRY[-1]).resolve().parent.parent.parent
 
 
 def environment(model):

@@ -14,7 +14,7 @@ from rig import DEADLINE_S, FERRY, Edge, Result, Tap, expect, ferry, make_model,
 
 def redirected(redirections, *args):
     """Runs the command as a shell would with e.g. '>&-'."""
-    return Result(subprocess.run(["sh", "-c", f'exec "$@" {redirections}', "sh", FERRY, *map(str, args)],
+    return Result(subprocess.run(["sh", "-c", f'exec "$@" {redirections}', "sh", *FERRY, *map(str, args)],
                                  stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=DEADLINE_S))
 
 
@@ -23,7 +23,7 @@ def on_terminal(*args):
     ours, theirs = pty.openpty()
     tty.setraw(theirs)
     out = b""
-    with subprocess.Popen([FERRY, *map(str, args)], stdin=subprocess.DEVNULL, stdout=theirs,
+    with subprocess.Popen([*FERRY, *map(str, args)], stdin=subprocess.DEVNULL, stdout=theirs,
                           stderr=subprocess.DEVNULL) as process:
         os.close(theirs)
         try:
@@ -72,7 +72,7 @@ def main():
         tap.check("text that cannot be written is not computed", expect(
             (served is not None and int(served[1]) < 300, served)))
 
-        process = subprocess.Popen([FERRY, "edge", "-v", "-m", str(model), "--listen", "127.0.0.1:0"],
+        process = subprocess.Popen([*FERRY, "edge", "-v", "-m", str(model), "--listen", "127.0.0.1:0"],
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
             address = process.stdout.readline().decode().split()[-1]

@@ -99,12 +99,12 @@ def main():
             tap.check(f"--layers={layers}", expect((r.status == 2, r.status), ("--layers takes A:B" in r.err, r.err)))
         # It once ended with status 0 where nobody could learn its port.
         with open("/dev/full", "wb") as full:
-            run = subprocess.run([FERRY, "edge", "-m", str(model), "--listen", "127.0.0.1:0"], stdout=full,
+            run = subprocess.run([*FERRY, "edge", "-m", str(model), "--listen", "127.0.0.1:0"], stdout=full,
                                  stderr=subprocess.PIPE, check=False, timeout=DEADLINE_S)
         tap.check("an edge that cannot say where it listens fails", expect(
             (run.returncode == 1, run.returncode), (b"standard output" in run.stderr, run.stderr)))
         # A closed standard output once was the number of the next file that was opened.
-        run = subprocess.run(["sh", "-c", 'exec "$0" "$@" >&-', FERRY, "run", "-m", str(model), "-p", "x", "-n", "2"],
+        run = subprocess.run(["sh", "-c", 'exec "$0" "$@" >&-', *FERRY, "run", "-m", str(model), "-p", "x", "-n", "2"],
                              stderr=subprocess.PIPE, check=False, timeout=DEADLINE_S)
         tap.check("a standard output that is closed", expect(
             (run.returncode == 1, run.returncode), (b"Bad file descriptor" in run.stderr, run.stderr)))
