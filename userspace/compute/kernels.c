@@ -12,6 +12,10 @@
 #ifdef FERRY_HAVE_AVX2
 #include <cpuid.h>
 #endif
+#ifdef FERRY_HAVE_DOTPROD
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 
 extern const struct ferry_kernels ferry_kernels_portable;
 #ifdef FERRY_HAVE_AVX2
@@ -21,15 +25,21 @@ extern const struct ferry_kernels ferry_kernels_avx2;
 extern const struct ferry_kernels ferry_kernels_avxvnni, ferry_kernels_avx512,
 	ferry_kernels_avx512vnni;
 #endif
+#ifdef FERRY_HAVE_DOTPROD
+extern const struct ferry_kernels ferry_kernels_dotprod, ferry_kernels_i8mm;
+#endif
 
 const struct ferry_kernels *ferry_kernels_at(unsigned i)
 {
 	static const struct ferry_kernels *const sets[] = {
 #ifdef FERRY_HAVE_AVX512
-		&ferry_kernels_avx512vnni, &ferry_kernels_avx512, &ferry_kernels_avxvnni,
+		&ferry_kernels_avx512vnni, &ferry_kernels_avx512,  &ferry_kernels_avxvnni,
 #endif
 #ifdef FERRY_HAVE_AVX2
 		&ferry_kernels_avx2,
+#endif
+#ifdef FERRY_HAVE_DOTPROD
+		&ferry_kernels_i8mm,	   &ferry_kernels_dotprod,
 #endif
 		&ferry_kernels_portable,
 	};
@@ -68,6 +78,21 @@ static bool have_avx512(void)
 }
 #endif
 
+#ifdef FERRY_HAVE_DOTPROD
+/* And what a compiler may use of ARMv8.2, which is what the intrinsics ask for. */
+static bool have_dotprod(void)
+{
+	const unsigned long needed = HWCAP_ASIMDDP | HWCAP_ATOMICS | HWCAP_ASIMDRDM | HWCAP_CRC32;
+
+	return (getauxval(AT_HWCAP) & needed) == needed;
+}
+
+static bool have_i8mm(void)
+{
+	return have_dotprod() && getauxval(AT_HWCAP2) & HWCAP2_I8MM;
+}
+#endif
+
 /* The flags that meson.build compiles each set with. */
 bool ferry_kernels_supported(const struct ferry_kernels *k)
 {
@@ -82,6 +107,12 @@ bool ferry_kernels_supported(const struct ferry_kernels *k)
 #ifdef FERRY_HAVE_AVX2
 	if (k == &ferry_kernels_avx2)
 		return have_avx2();
+#endif
+#ifdef FERRY_HAVE_DOTPROD
+	if (k == &ferry_kernels_i8mm)
+		return have_i8mm();
+	if (k == &ferry_kernels_dotprod)
+		return have_dotprod();
 #endif
 	return k == &ferry_kernels_portable;
 }

@@ -20,7 +20,11 @@
 #include "ferry/error.h"
 
 struct ferry_kernels {
-	const char *name; /* "portable", "avx2", "avxvnni", "avx512", "avx512vnni" */
+	/*
+	 * "portable", which has what every processor of the architecture has: SSE2, NEON;
+	 * "avx2", "avxvnni", "avx512", "avx512vnni" on x86-64; "dotprod", "i8mm" on aarch64
+	 */
+	const char *name;
 
 	/*
 	 * y[t][o] = sum over i of W[o][i] * x[t][i], for rows o in [row_begin, row_end) and all

@@ -25,6 +25,8 @@ enum {
 	WIDTH = 4 * FERRY_LANES, /* bytes of a slab in one register */
 };
 
+typedef float lanes[LANES];
+
 /* One slice of the rows of one register. */
 struct slice {
 	vecu w[8];
@@ -57,6 +59,12 @@ FERRY_INLINE veci byte_lanes(bytes16 b, int k)
 	(void)in, (void)lane, (void)v;
 	return (veci)_mm256_cvtepu8_epi32(k ? _mm_unpackhi_epi64((__m128i)b, (__m128i)b)
 					    : (__m128i)b);
+#elif FERRY_LANES == 4 && defined(__aarch64__)
+	/* An index beyond the table gives zero. */
+	const uint32x4_t first = {0xffffff00, 0xffffff01, 0xffffff02, 0xffffff03};
+
+	(void)in, (void)lane, (void)v;
+	return (veci)vqtbl1q_u8((uint8x16_t)b, (uint8x16_t)(first + 4 * (uint32_t)k));
 #endif
 	memcpy(in, &b, sizeof(in));
 	for (int l = 0; l < FERRY_LANES; l++)
@@ -128,35 +136,42 @@ enum multiply {
 	GROUPS_MIN,
 };
 
-FERRY_INLINE vec multiply(enum multiply how, const struct slice *s, const struct ferry_q8_block *x,
-			  vec sum)
+/* What is taken off a code to make it a weight. */
+FERRY_INLINE int offset_of(const enum multiply how)
 {
-	veci dot;
-
 	switch (how) {
+	case GROUPS_4:
+		return 4;
 	case OFFSET_8:
-		dot = dot_offset(s->w, x, 8);
-		break;
+		return 8;
 	case OFFSET_16:
 	case OFFSET_16_MIN:
-		dot = dot_offset(s->w, x, 16);
-		break;
-	case SIGNED:
-		dot = dot_signed(s->w, s->w_signed, x);
-		break;
-	case GROUPS_4:
-		dot = dot_groups(s->w, x, &s->scales, 4);
-		break;
+		return 16;
 	case GROUPS_32:
-		dot = dot_groups(s->w, x, &s->scales, 32);
-		break;
-	case GROUPS_MIN:
-		dot = dot_groups(s->w, x, &s->scales, 0);
-		break;
+		return 32;
 	default:
-		dot = dot_offset(s->w, x, 0);
-		break;
+		return 0;
 	}
+}
+
+FERRY_INLINE bool in_groups(const enum multiply how)
+{
+	return how == GROUPS_4 || how == GROUPS_32 || how == GROUPS_MIN;
+}
+
+FERRY_INLINE veci dot_slice(const enum multiply how, const struct slice *s,
+			    const struct ferry_q8_block *x)
+{
+	if (in_groups(how))
+		return dot_groups(s->w, x, &s->scales, offset_of(how));
+	if (how == SIGNED)
+		return dot_signed(s->w, s->w_signed, x);
+	return dot_offset(s->w, x, offset_of(how));
+}
+
+FERRY_INLINE vec add_slice(const enum multiply how, const struct slice *s,
+			   const struct ferry_q8_block *x, veci dot, vec sum)
+{
 	sum += vec_from_int(dot) * (s->scale * x->d);
 	if (how == OFFSET_0_MIN || how == OFFSET_16_MIN)
 		sum += s->min * x->d_sum;
@@ -164,6 +179,47 @@ FERRY_INLINE vec multiply(enum multiply how, const struct slice *s, const struct
 		sum += vec_from_int(dot_mins(&s->mins, x)) * (s->min * x->d);
 	return sum;
 }
+
+FERRY_INLINE vec multiply(const enum multiply how, const struct slice *s,
+			  const struct ferry_q8_block *x, vec sum)
+{
+	return add_slice(how, s, x, dot_slice(how, s, x), sum);
+}
+
+/* The slice times n tokens, whose sums begin at sums[t][lane]. */
+#if FERRY_DOT_MATRIX
+
+FERRY_INLINE void multiply_tile(const enum multiply how, struct slice *s,
+				const struct ferry_q8_block *x, size_t n, lanes *sums, int lane)
+{
+	slabs_to_matrices(s->w);
+	for (size_t t = 0; t < n; t += 2) {
+		const size_t u = t + 1 < n ? t + 1 : t; /* without a partner, its own */
+		float *y = sums[t] + lane, *z = sums[u] + lane;
+		const struct dot_two dot =
+			in_groups(how)
+				? dot_two_groups(s->w, &x[t], &x[u], &s->scales, offset_of(how))
+				: dot_two_offset(s->w, &x[t], &x[u], offset_of(how));
+		const vec first = add_slice(how, s, &x[t], dot.token[0], vec_load(y));
+
+		vec_store(z, add_slice(how, s, &x[u], dot.token[1], vec_load(z)));
+		vec_store(y, first);
+	}
+}
+
+#else
+
+FERRY_INLINE void multiply_tile(const enum multiply how, struct slice *s,
+				const struct ferry_q8_block *x, size_t n, lanes *sums, int lane)
+{
+	for (size_t t = 0; t < n; t++) {
+		float *y = sums[t] + lane;
+
+		vec_store(y, multiply(how, s, &x[t], vec_load(y)));
+	}
+}
+
+#endif
 
 FERRY_INLINE void open_signed(struct slice *s)
 {
@@ -302,54 +358,47 @@ FERRY_INLINE void open_iq4_xs(struct slice *s, const uint8_t *chunk, const uint8
 	X(IQ4_NL, iq4_nl, SIGNED, 1, 32, 256)     \
 	X(IQ4_XS, iq4_xs, SIGNED, 8, 128, 256)
 
-typedef float lanes[LANES];
-
 /*
  * one_*(): a group times one token; sums stay in registers.
  * tile_*(): a group times n <= TILE tokens; their sums are in the first-level cache.
  * @x: block b of token t is x[b * stride + t]
  */
-#define DEFINE_TYPE(TYPE, name, how, n_slices, header, bytes)                                     \
-	static void one_##name(const uint8_t *chunk, size_t n_chunks,                             \
-			       const struct ferry_q8_block *x, size_t stride, float *y)           \
-	{                                                                                         \
-		vec sum[V16_PARTS] = {{0}};                                                       \
-                                                                                                  \
-		for (; n_chunks; n_chunks--, chunk += (header) + (n_slices) * (bytes))            \
-			for (int g = 0; g < (n_slices); g++, x += stride) {                       \
-				const uint8_t *p = chunk + (header) + g * (bytes);                \
-                                                                                                  \
-				for (int i = 0; i < (bytes); i += 64)                             \
-					__builtin_prefetch(p + AHEAD + i);                        \
-				for (int k = 0; k < V16_PARTS; k++) {                             \
-					struct slice s;                                           \
-                                                                                                  \
-					open_##name(&s, chunk, p, g, k);                          \
-					sum[k] = multiply(how, &s, x, sum[k]);                    \
-				}                                                                 \
-			}                                                                         \
-		for (int k = 0; k < V16_PARTS; k++)                                               \
-			vec_store(y + k * FERRY_LANES, sum[k]);                                   \
-	}                                                                                         \
-                                                                                                  \
-	static void tile_##name(const uint8_t *chunk, size_t n_chunks,                            \
-				const struct ferry_q8_block *x, size_t stride, size_t n,          \
-				lanes *sums)                                                      \
-	{                                                                                         \
-		for (; n_chunks; n_chunks--, chunk += (header) + (n_slices) * (bytes))            \
-			for (int g = 0; g < (n_slices); g++, x += stride)                         \
-				for (int k = 0; k < V16_PARTS; k++) {                             \
-					const uint8_t *p = chunk + (header) + g * (bytes);        \
-					struct slice s;                                           \
-                                                                                                  \
-					open_##name(&s, chunk, p, g, k);                          \
-					for (size_t t = 0; t < n; t++) {                          \
-						float *y = sums[t] + k * FERRY_LANES;             \
-                                                                                                  \
-						vec_store(y,                                      \
-							  multiply(how, &s, &x[t], vec_load(y))); \
-					}                                                         \
-				}                                                                 \
+#define DEFINE_TYPE(TYPE, name, how, n_slices, header, bytes)                               \
+	static void one_##name(const uint8_t *chunk, size_t n_chunks,                       \
+			       const struct ferry_q8_block *x, size_t stride, float *y)     \
+	{                                                                                   \
+		vec sum[V16_PARTS] = {{0}};                                                 \
+                                                                                            \
+		for (; n_chunks; n_chunks--, chunk += (header) + (n_slices) * (bytes))      \
+			for (int g = 0; g < (n_slices); g++, x += stride) {                 \
+				const uint8_t *p = chunk + (header) + g * (bytes);          \
+                                                                                            \
+				for (int i = 0; i < (bytes); i += 64)                       \
+					__builtin_prefetch(p + AHEAD + i);                  \
+				for (int k = 0; k < V16_PARTS; k++) {                       \
+					struct slice s;                                     \
+                                                                                            \
+					open_##name(&s, chunk, p, g, k);                    \
+					sum[k] = multiply(how, &s, x, sum[k]);              \
+				}                                                           \
+			}                                                                   \
+		for (int k = 0; k < V16_PARTS; k++)                                         \
+			vec_store(y + k * FERRY_LANES, sum[k]);                             \
+	}                                                                                   \
+                                                                                            \
+	static void tile_##name(const uint8_t *chunk, size_t n_chunks,                      \
+				const struct ferry_q8_block *x, size_t stride, size_t n,    \
+				lanes *sums)                                                \
+	{                                                                                   \
+		for (; n_chunks; n_chunks--, chunk += (header) + (n_slices) * (bytes))      \
+			for (int g = 0; g < (n_slices); g++, x += stride)                   \
+				for (int k = 0; k < V16_PARTS; k++) {                       \
+					const uint8_t *p = chunk + (header) + g * (bytes);  \
+					struct slice s;                                     \
+                                                                                            \
+					open_##name(&s, chunk, p, g, k);                    \
+					multiply_tile(how, &s, x, n, sums, k *FERRY_LANES); \
+				}                                                           \
 	}
 
 PACKED_TYPES(DEFINE_TYPE)

@@ -128,6 +128,13 @@ FERRY_INLINE struct v16 v16_mul_add(struct v16 a, struct v16 b, struct v16 c)
 /* Lane l takes lane l + 8, then l + 4, l + 2, l + 1. */
 FERRY_INLINE float v16_sum(struct v16 v)
 {
+#if FERRY_LANES == 4 && defined(__aarch64__)
+	const vec four = (v.part[0] + v.part[2]) + (v.part[1] + v.part[3]);
+	const float32x2_t two =
+		vadd_f32(vget_low_f32((float32x4_t)four), vget_high_f32((float32x4_t)four));
+
+	return vget_lane_f32(two, 0) + vget_lane_f32(two, 1);
+#else
 	float lane[16];
 
 	v16_store(lane, v);
@@ -136,6 +143,7 @@ FERRY_INLINE float v16_sum(struct v16 v)
 	for (int l = 0; l < 4; l++)
 		lane[l] += lane[l + 4];
 	return (lane[0] + lane[2]) + (lane[1] + lane[3]);
+#endif
 }
 
 /* The first n < 16 floats at p, then zeros. */
@@ -237,6 +245,14 @@ FERRY_INLINE struct v16 v16_from_u8(bytes16 b)
 	v.part[0] = (vec)_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32((__m128i)b));
 	v.part[1] = (vec)_mm256_cvtepi32_ps(
 		_mm256_cvtepu8_epi32(_mm_unpackhi_epi64((__m128i)b, (__m128i)b)));
+#elif FERRY_LANES == 4 && defined(__aarch64__)
+	const uint16x8_t low = vmovl_u8(vget_low_u8((uint8x16_t)b));
+	const uint16x8_t high = vmovl_high_u8((uint8x16_t)b);
+
+	v.part[0] = (vec)vcvtq_f32_u32(vmovl_u16(vget_low_u16(low)));
+	v.part[1] = (vec)vcvtq_f32_u32(vmovl_high_u16(low));
+	v.part[2] = (vec)vcvtq_f32_u32(vmovl_u16(vget_low_u16(high)));
+	v.part[3] = (vec)vcvtq_f32_u32(vmovl_high_u16(high));
 #else
 	uint8_t in[16];
 	float lane[16];
@@ -258,6 +274,14 @@ FERRY_INLINE struct v16 v16_from_i8(bytes16 b)
 	v.part[0] = (vec)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32((__m128i)b));
 	v.part[1] = (vec)_mm256_cvtepi32_ps(
 		_mm256_cvtepi8_epi32(_mm_unpackhi_epi64((__m128i)b, (__m128i)b)));
+#elif FERRY_LANES == 4 && defined(__aarch64__)
+	const int16x8_t low = vmovl_s8(vget_low_s8((int8x16_t)b));
+	const int16x8_t high = vmovl_high_s8((int8x16_t)b);
+
+	v.part[0] = (vec)vcvtq_f32_s32(vmovl_s16(vget_low_s16(low)));
+	v.part[1] = (vec)vcvtq_f32_s32(vmovl_high_s16(low));
+	v.part[2] = (vec)vcvtq_f32_s32(vmovl_s16(vget_low_s16(high)));
+	v.part[3] = (vec)vcvtq_f32_s32(vmovl_high_s16(high));
 #else
 	int8_t in[16];
 	float lane[16];
@@ -298,6 +322,13 @@ FERRY_INLINE struct v16 v16_load_bf16(const uint8_t *p)
 
 		v.part[k] = (vec)_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16);
 	}
+#elif FERRY_LANES == 4 && defined(__aarch64__)
+	for (int k = 0; k < 2; k++) {
+		const uint16x8_t h = (uint16x8_t)bytes16_load(p + 16 * k);
+
+		v.part[2 * k] = (vec)vshll_n_u16(vget_low_u16(h), 16);
+		v.part[2 * k + 1] = (vec)vshll_high_n_u16(h, 16);
+	}
 #else
 	uint32_t lane[16];
 
@@ -333,6 +364,13 @@ FERRY_INLINE struct v16 v16_load_f16(const uint8_t *p)
 	for (int k = 0; k < 2; k++)
 		v.part[k] = (vec)_mm256_cvtph_ps(
 			_mm_loadu_si128((const __m128i *)(const void *)(p + 16 * k)));
+#elif FERRY_LANES == 4 && defined(__aarch64__)
+	for (int k = 0; k < 2; k++) {
+		const float16x8_t h = (float16x8_t)bytes16_load(p + 16 * k);
+
+		v.part[2 * k] = (vec)vcvt_f32_f16(vget_low_f16(h));
+		v.part[2 * k + 1] = (vec)vcvt_high_f32_f16(h);
+	}
 #else
 	uint32_t lane[16];
 
@@ -379,6 +417,11 @@ FERRY_INLINE float load_f16(const uint8_t *p)
 {
 #if defined(__F16C__)
 	return _cvtsh_ss(ferry_load_le16(p));
+#elif defined(__aarch64__)
+	__fp16 h;
+
+	memcpy(&h, p, sizeof(h));
+	return (float)h;
 #else
 	uint32_t bits = f16_bits_to_f32(ferry_load_le16(p));
 	float f;

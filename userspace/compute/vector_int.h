@@ -26,6 +26,18 @@
 #ifndef FERRY_DOT_PAIRS
 #define FERRY_DOT_PAIRS 0
 #endif
+/* NEON without the dot product: two slabs at once, by long multiplications. */
+#if FERRY_LANES == 4 && defined(__aarch64__) && !defined(__ARM_FEATURE_DOTPROD)
+#define FERRY_DOT_LONG 1
+#else
+#define FERRY_DOT_LONG 0
+#endif
+/* NEON that multiplies matrices: two rows and two tokens at once. */
+#if FERRY_LANES == 4 && defined(__ARM_FEATURE_MATMUL_INT8)
+#define FERRY_DOT_MATRIX 1
+#else
+#define FERRY_DOT_MATRIX 0
+#endif
 
 FERRY_INLINE vecu slab_load(const uint8_t *p)
 {
@@ -229,15 +241,13 @@ FERRY_INLINE veci dot4(veci sum, vecu w, const int8_t *x)
 #elif FERRY_DOT_VNNI
 	return (veci)_mm256_dpbusd_avx_epi32((__m256i)sum, (__m256i)w, (__m256i)broadcast8x4(x));
 #elif FERRY_LANES == 4 && defined(__ARM_FEATURE_DOTPROD)
-	/* Weights below 128 are the same signed and unsigned. */
+	/* Weights below 128 are the same signed and unsigned, others are signed: slab_signed(). */
 	return (veci)vdotq_s32((int32x4_t)sum, (int8x16_t)w, (int8x16_t)broadcast8x4(x));
-#elif FERRY_LANES == 4 && defined(__aarch64__)
+#elif FERRY_DOT_LONG /* signed too */
 	const int8x16_t v = (int8x16_t)w, b = (int8x16_t)broadcast8x4(x);
-	/* Two products of weights below 128 fit sixteen bits. */
-	const int16x8_t low = vmull_s8(vget_low_s8(v), vget_low_s8(b));
-	const int16x8_t high = vmull_high_s8(v, b);
+	const int32x4_t low = vpaddlq_s16(vmull_s8(vget_low_s8(v), vget_low_s8(b)));
 
-	return sum + (veci)vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high));
+	return sum + (veci)vpaddq_s32(low, vpaddlq_s16(vmull_high_s8(v, b)));
 #elif FERRY_LANES == 4 && defined(__SSE2__)
 	const __m128i zero = _mm_setzero_si128(), b = (__m128i)broadcast8x4(x);
 	const __m128i four = _mm_srai_epi16(_mm_unpacklo_epi8(b, b), 8);
@@ -254,12 +264,37 @@ FERRY_INLINE veci dot4(veci sum, vecu w, const int8_t *x)
 #endif
 }
 
-FERRY_INLINE veci dot_offset(const vecu *w, const struct ferry_q8_block *x, const int offset)
+/* Sum of w * x over n slabs, an even number */
+FERRY_INLINE veci dot_slabs(const vecu *w, const int8_t *x, const int n)
 {
+#if FERRY_DOT_LONG
+	int32x4_t low = vdupq_n_s32(0), high = low;
+
+	for (int s = 0; s < n; s += 2) {
+		const int8x16_t w0 = (int8x16_t)w[s], x0 = (int8x16_t)broadcast8x4(x + 4 * s);
+		const int8x16_t w1 = (int8x16_t)w[s + 1],
+				x1 = (int8x16_t)broadcast8x4(x + 4 * s + 4);
+		/* Two products fit sixteen bits: 2 * 128 * 127 = 32512. */
+		const int16x8_t a = vmull_s8(vget_low_s8(w0), vget_low_s8(x0));
+		const int16x8_t b = vmull_high_s8(w0, x0);
+
+		low = vpadalq_s16(low, vmlal_s8(a, vget_low_s8(w1), vget_low_s8(x1)));
+		high = vpadalq_s16(high, vmlal_high_s8(b, w1, x1));
+	}
+	return (veci)vpaddq_s32(low, high);
+#else
 	veci sum = {0};
 
-	for (int s = 0; s < 8; s++)
-		sum = dot4(sum, w[s], x->x + 4 * s);
+	for (int s = 0; s < n; s++)
+		sum = dot4(sum, w[s], x + 4 * s);
+	return sum;
+#endif
+}
+
+FERRY_INLINE veci dot_offset(const vecu *w, const struct ferry_q8_block *x, const int offset)
+{
+	const veci sum = dot_slabs(w, x->x, 8);
+
 	return offset ? sum - offset * x->sum : sum;
 }
 
@@ -274,10 +309,8 @@ FERRY_INLINE veci dot_groups(const vecu *w, const struct ferry_q8_block *x,
 	veci total = {0};
 
 	for (int g = 0; g < 2; g++) {
-		veci sum = {0};
+		veci sum = dot_slabs(w + 4 * g, x->x + 16 * g, 4);
 
-		for (int s = 4 * g; s < 4 * g + 4; s++)
-			sum = dot4(sum, w[s], x->x + 4 * s);
 		if (offset)
 			sum -= offset * x->sum16[g];
 		total += sum * scales->scale[g];
@@ -321,6 +354,82 @@ FERRY_INLINE veci dot4_signed(veci sum, vecu w, vecu unsigned_w, const int8_t *x
 FERRY_INLINE veci dot_signed_end(veci sum, const struct ferry_q8_block *x)
 {
 	return sum - 128 * x->sum;
+}
+
+#endif
+
+#if FERRY_DOT_MATRIX
+
+/*
+ * An instruction multiplies two rows by eight weights with two tokens by eight activations: four
+ * sums at half the cost, from the same four bytes of each lane.
+ */
+struct dot_two {
+	veci token[2];
+};
+
+/* Slabs [8] in place: slabs s and s + 1, s even, become rows 0 and 1, and rows 2 and 3. */
+FERRY_INLINE void slabs_to_matrices(vecu *w)
+{
+	for (int s = 0; s < 8; s += 2) {
+		const uint32x4_t a = (uint32x4_t)w[s], b = (uint32x4_t)w[s + 1];
+
+		w[s] = (vecu)vzip1q_u32(a, b);
+		w[s + 1] = (vecu)vzip2q_u32(a, b);
+	}
+}
+
+/* Sums of w * x and of w * y over n slabs that are matrices now; n is a multiple of four. */
+FERRY_INLINE struct dot_two dot_matrices(const vecu *m, const int8_t *x, const int8_t *y,
+					 const int n)
+{
+	int32x4_t a = vdupq_n_s32(0), b = a;
+
+	for (int s = 0; s < n; s += 4) {
+		const int64x2_t p = vreinterpretq_s64_s8(vld1q_s8(x + 4 * s));
+		const int64x2_t q = vreinterpretq_s64_s8(vld1q_s8(y + 4 * s));
+		const int8x16_t low = vreinterpretq_s8_s64(vzip1q_s64(p, q));
+		const int8x16_t high = vreinterpretq_s8_s64(vzip2q_s64(p, q));
+
+		a = vmmlaq_s32(a, (int8x16_t)m[s], low);
+		b = vmmlaq_s32(b, (int8x16_t)m[s + 1], low);
+		a = vmmlaq_s32(a, (int8x16_t)m[s + 2], high);
+		b = vmmlaq_s32(b, (int8x16_t)m[s + 3], high);
+	}
+	return (struct dot_two){{(veci)vuzp1q_s32(a, b), (veci)vuzp2q_s32(a, b)}};
+}
+
+/* dot_offset() of two tokens; with offset 0 weights may be signed. */
+FERRY_INLINE struct dot_two dot_two_offset(const vecu *m, const struct ferry_q8_block *x,
+					   const struct ferry_q8_block *y, const int offset)
+{
+	struct dot_two sum = dot_matrices(m, x->x, y->x, 8);
+
+	if (offset) {
+		sum.token[0] -= offset * x->sum;
+		sum.token[1] -= offset * y->sum;
+	}
+	return sum;
+}
+
+/* dot_groups() of two tokens */
+FERRY_INLINE struct dot_two dot_two_groups(const vecu *m, const struct ferry_q8_block *x,
+					   const struct ferry_q8_block *y,
+					   const struct group_scales *scales, const int offset)
+{
+	struct dot_two total = {{{0}}};
+
+	for (int g = 0; g < 2; g++) {
+		struct dot_two sum = dot_matrices(m + 4 * g, x->x + 16 * g, y->x + 16 * g, 4);
+
+		if (offset) {
+			sum.token[0] -= offset * x->sum16[g];
+			sum.token[1] -= offset * y->sum16[g];
+		}
+		total.token[0] += sum.token[0] * scales->scale[g];
+		total.token[1] += sum.token[1] * scales->scale[g];
+	}
+	return total;
 }
 
 #endif
