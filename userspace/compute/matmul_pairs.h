@@ -42,28 +42,6 @@ struct wide_slice {
 #endif
 #define KEEP_SLICE(p) __asm__("" : "+r"(p) : : "memory")
 
-FERRY_INLINE bool has_groups(enum multiply how)
-{
-	return how == GROUPS_4 || how == GROUPS_32 || how == GROUPS_MIN;
-}
-
-FERRY_INLINE int offset_of(enum multiply how)
-{
-	switch (how) {
-	case OFFSET_8:
-		return 8;
-	case OFFSET_16:
-	case OFFSET_16_MIN:
-		return 16;
-	case GROUPS_4:
-		return 4;
-	case GROUPS_32:
-		return 32;
-	default:
-		return 0;
-	}
-}
-
 #if FERRY_LANES == 16
 #define PAIRS_SUB8(a, b)   _mm512_sub_epi8(a, b)
 #define PAIRS_SET8(byte)   _mm512_set1_epi8(byte)
@@ -98,14 +76,14 @@ FERRY_INLINE void widen(struct wide_slice *o, const struct slice *s, enum multip
 	for (int i = 0; i < 8; i++) {
 		const PAIRS_TYPE w =
 			PAIRS_SUB8((PAIRS_TYPE)s->w[i], PAIRS_SET8((char)offset_of(how)));
-		const int g = has_groups(how) ? i / 4 : 0;
+		const int g = in_groups(how) ? i / 4 : 0;
 
 		o->w[i][r] = w;
 		sum[g] = PAIRS_ADD(sum[g], PAIRS_MULTIPLY(PAIRS_SET8((char)128), w));
 	}
 	for (int g = 0; g < 2; g++) {
 		o->start[g][r] = PAIRS_SUB(PAIRS_ZERO(), sum[g]);
-		if (has_groups(how))
+		if (in_groups(how))
 			o->scales[g][r] = (PAIRS_TYPE)s->scales.scale[g];
 	}
 	if (how == GROUPS_MIN)
@@ -217,7 +195,7 @@ FERRY_INLINE void multiply_wide(const struct wide_slice *o, enum multiply how,
 {
 	if (how == SIGNED)
 		multiply_wide_signed(o, how, x, y);
-	else if (has_groups(how))
+	else if (in_groups(how))
 		multiply_wide_groups(o, how, x, y);
 	else
 		multiply_wide_offset(o, how, x, y);
