@@ -99,8 +99,9 @@ static bool quantize_feed_forward(const struct ferry_layer *l)
 }
 
 /*
- * All threads run this together. T tokens; hidden is [T][n_embd]. Seven barriers per layer, one
- * of them inside attention and one inside the feed-forward block.
+ * All threads run this together. T tokens; hidden is [T][n_embd]. Seven barriers per layer, two
+ * of them inside attention and one inside the feed-forward block; attention has another one where
+ * threads share the runs of a long context.
  */
 static void run_layers(void *data, uint32_t thread, uint32_t n_threads)
 {
