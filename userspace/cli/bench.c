@@ -220,7 +220,7 @@ static void print_result(const struct bench_options *o, struct ferry_local_engin
 	double read = median(r->read_gb_s, n), bytes = bytes_per_token(e->model);
 	double deep = o->depth ? median(r->deep_tok_s, n) : 0;
 	double kv_bytes = o->depth ? kv_bytes_per_token(e, o->depth + o->n_decode / 2) : 0;
-	/* Both in bytes of weights, keys and values; what little context the first has is left out. */
+	/* Bytes of weights, keys and values; the little context of the first is left out. */
 	double deep_share = deep * (bytes + kv_bytes) / (decode * bytes);
 	struct rusage usage;
 	int threads = (int)ferry_pool_n_threads(e->pool);
