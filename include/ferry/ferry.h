@@ -18,7 +18,7 @@
  * ferry_error (which may be NULL) with one sentence. Every option struct begins with its own size,
  * set by its *_INIT macro, so that a program built against an older header keeps its meaning; a
  * NULL option struct means all defaults. Strings are UTF-8. Nothing is printed, no signal
- * handler is installed, no environment variable is read.
+ * handler is installed, no environment variable is read but by ferry_default_cache().
  *
  * Threads. A model may be used by any number of threads at once. A session belongs to one thread
  * at a time, except for ferry_session_cancel(), which any thread or signal handler may call.
@@ -47,6 +47,13 @@ struct ferry_model;
 
 struct ferry_model_options {
 	size_t size;
+	/*
+	 * Directory for files of packed weights, made where only it is missing; NULL: none. The
+	 * first open of a model writes a file as large as the model, which all later ones, and all
+	 * processes, map. A file beside the model is used first. Where neither works, the weights
+	 * are packed into memory (see cache_problem). Files may be removed at any time.
+	 */
+	const char *cache;
 };
 #define FERRY_MODEL_OPTIONS_INIT                           \
 	{                                                  \
@@ -62,8 +69,10 @@ struct ferry_model_info {
 	uint32_t n_vocab;
 	uint32_t n_ctx_train; /* positions the model was trained for */
 	uint64_t n_params;
-	uint64_t n_bytes; /* of the weights, as stored */
-	uint8_t id[32];	  /* equal on two nodes that hold the same model */
+	uint64_t n_bytes;	   /* of the weights, as stored */
+	uint8_t id[32];		   /* equal on two nodes that hold the same model */
+	const char *cache_file;	   /* that packed weights are mapped from; NULL: none */
+	const char *cache_problem; /* why there is none although one was wanted; NULL */
 };
 #define FERRY_MODEL_INFO_INIT                           \
 	{                                               \
@@ -83,6 +92,16 @@ struct ferry_model_info {
 FERRY_API int ferry_model_open(const char *path, const struct ferry_model_options *options,
 			       struct ferry_model **model, struct ferry_error *err);
 FERRY_API void ferry_model_close(struct ferry_model *model);
+
+/**
+ * ferry_default_cache - the directory for packed weights that users expect.
+ * @path: receives $CACHE_DIRECTORY (which systemd sets), else $XDG_CACHE_HOME/ferry, else
+ *        $HOME/.cache/ferry, of @size bytes at most
+ *
+ * Makes the directory above it where that is missing.
+ * Return: 0, -ENOENT where none of them is set, -ENAMETOOLONG.
+ */
+FERRY_API int ferry_default_cache(char *path, size_t size, struct ferry_error *err);
 
 /* The strings live as long as the model. -EINVAL where info->size is not set. */
 FERRY_API int ferry_model_describe(const struct ferry_model *model, struct ferry_model_info *info,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Logits and sampled ids of small models, to the last bit, as digests that are written down here: so
- * every processor that runs this test has given the same bits as all others, and as the versions of
- * Ferry before. test_same_bits.c compares the kernel sets of one processor with each other.
+ * Logits and sampled ids of small models, to the last bit, as digests that are written down here:
+ * so every processor that runs this test has given the same bits as all others, and as the versions
+ * of Ferry before. test_same_bits.c compares the kernel sets of one processor with each other.
  *
  * A change that means to give other bits has a new table here, which the failing test prints; and
  * nodes of before and after it then no longer give the same text.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A file of packed weights from anywhere. Input: one byte (bit 0: the harness makes the checksums of
- * the header and the data true first), then the file. Whatever it is, the model gets its weights, and
- * they are the right ones unless the checksums say that others are.
+ * A file of packed weights from anywhere. Input: one byte (bit 0: the harness makes the checksums
+ * of the header and the data true first), then the file. Whatever it is, the model gets its
+ * weights, and they are the right ones unless the checksums say that others are.
  */
 #include <fcntl.h>
 #include <stdbool.h>

@@ -35,7 +35,11 @@ int ferry_model_open(const char *path, const struct ferry_model_options *options
 	if (!ret)
 		ret = ferry_model_load(path, model, err);
 	if (!ret)
-		ret = ferry_weights_prepare(*model, NULL, err);
+		ret = ferry_weights_prepare(
+			*model,
+			&(struct ferry_weights_options){.cache = o.cache,
+							.model_path = o.cache ? path : NULL},
+			err);
 	if (ret) {
 		ferry_model_free(*model);
 		*model = NULL;
@@ -59,6 +63,8 @@ int ferry_model_describe(const struct ferry_model *model, struct ferry_model_inf
 		.n_vocab = model->hp.n_vocab,
 		.n_ctx_train = model->hp.n_ctx_train,
 		.n_params = model->n_params,
+		.cache_file = ferry_weights_file(model),
+		.cache_problem = ferry_weights_problem(model),
 	};
 
 	for (uint64_t i = 0; i < model->gguf->n_tensors; i++)

@@ -14,20 +14,23 @@
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/local_engine.h"
+#include "cli/packed_weights.h"
 #include "cli/progress.h"
 #include "cli/stream_read.h"
+#include "engine/weights.h"
 
 static const char command_name[] = "ferry bench";
 
 enum {
 	BENCH_MAX_ROUNDS = 99,
 	BENCH_MAX_TOKENS = 512, /* of a pass */
-	OPTION_KV = 0x100,
+	OPTION_CACHE = 0x100,
+	OPTION_KV,
 	OPTION_DEPTH,
 };
 
 struct bench_options {
-	const char *model;
+	const char *model, *cache;
 	uint32_t n_threads, n_prompt, n_decode, n_rounds;
 	uint32_t depth; /* decode is measured there too; 0: not */
 	enum ferry_kv_type kv;
@@ -36,8 +39,9 @@ struct bench_options {
 
 struct bench_result {
 	struct ferry_progress progress;
-	uint64_t n_done; /* tokens, measured or not */
-	double load_s;
+	uint64_t n_done;	 /* tokens, measured or not */
+	double load_s, reload_s; /* this start; the next one */
+	const char *load;	 /* what this start did */
 	double prefill_tok_s[BENCH_MAX_ROUNDS], decode_tok_s[BENCH_MAX_ROUNDS],
 		read_gb_s[BENCH_MAX_ROUNDS], deep_tok_s[BENCH_MAX_ROUNDS];
 };
@@ -69,6 +73,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPTION_DEPTH:
 		o->depth = (uint32_t)ferry_cli_number(state, "--depth", arg, 1, 1 << 20);
 		return 0;
+	case OPTION_CACHE:
+		o->cache = arg;
+		return 0;
 	case 'R':
 		o->reference = true;
 		return 0;
@@ -90,6 +97,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 static const struct argp_option option_table[] = {
 	{"model", 'm', "FILE", 0, "the GGUF file", 0},
 	{"threads", 't', "N", 0, "threads (default: the CPUs of this process)", 0},
+	{"cache", OPTION_CACHE, "DIR|none", 0,
+	 FERRY_CLI_CACHE_HELP "; an empty one shows what a first start takes", 0},
 	{"prompt", 'p', "N", 0, "tokens of the prefill (default 128)", 0},
 	{"decode", 'n', "N", 0, "tokens to decode behind it (default 32)", 0},
 	{"rounds", 'r', "N", 0, "rounds, of which the medians are reported (default 3)", 0},
@@ -228,13 +237,13 @@ static void print_result(const struct bench_options *o, struct ferry_local_engin
 	getrusage(RUSAGE_SELF, &usage);
 	if (o->json) {
 		json_t *root = json_pack(
-			"{s:s, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I}",
+			"{s:s, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:s, s:f, s:f, s:I, s:I}",
 			"model", e->model->name, "n_threads", threads, "n_prompt", (int)o->n_prompt,
 			"n_decode", (int)o->n_decode, "rounds", (int)n, "prefill_tok_s", prefill,
 			"decode_tok_s", decode, "read_gb_s", read, "decode_gb_s",
-			decode * bytes / 1e9, "decode_of_read", decode * bytes / 1e9 / read,
-			"load_s", r->load_s, "bytes_per_token", (json_int_t)bytes, "peak_rss_bytes",
-			(json_int_t)usage.ru_maxrss * 1024);
+			decode * bytes / 1e9, "decode_of_read", decode * bytes / 1e9 / read, "load",
+			r->load, "load_s", r->load_s, "reload_s", r->reload_s, "bytes_per_token",
+			(json_int_t)bytes, "peak_rss_bytes", (json_int_t)usage.ru_maxrss * 1024);
 
 		json_object_set_new(root, "kv", json_string(ferry_kv_type_name(e->kv->type)));
 		if (o->depth) {
@@ -250,7 +259,7 @@ static void print_result(const struct bench_options *o, struct ferry_local_engin
 		return;
 	}
 	printf("%s, %d threads, medians of %u rounds\n", e->model->name, threads, n);
-	printf("  load     %8.3f s\n", r->load_s);
+	printf("  load     %8.3f s     %s; once more %.3f s\n", r->load_s, r->load, r->reload_s);
 	printf("  prefill  %8.1f tok/s  (%u tokens; %.1f to %.1f)\n", prefill, o->n_prompt,
 	       r->prefill_tok_s[0], r->prefill_tok_s[n - 1]);
 	printf("  decode   %8.1f tok/s  (%u tokens; %.1f to %.1f), %.2f GB/s of weights\n", decode,
@@ -266,6 +275,34 @@ static void print_result(const struct bench_options *o, struct ferry_local_engin
 	printf("  memory   %8.1f MB     at most\n", (double)usage.ru_maxrss / 1024);
 }
 
+static int open_timed(struct ferry_local_engine *e, const struct bench_options *o, double *seconds,
+		      struct ferry_error *err)
+{
+	uint64_t start = ferry_now_ns();
+	int ret = ferry_local_engine_open(
+		e, o->model, o->cache, o->n_threads,
+		(o->depth ? o->depth : o->n_prompt) + o->n_decode,
+		o->n_prompt < BENCH_MAX_TOKENS && !o->depth ? o->n_prompt : BENCH_MAX_TOKENS,
+		o->reference, o->kv, err);
+
+	*seconds = (double)(ferry_now_ns() - start) / 1e9;
+	return ret;
+}
+
+static const char *origin_text(const struct ferry_model *m)
+{
+	switch (ferry_weights_origin(m)) {
+	case FERRY_WEIGHTS_MADE:
+		return "packed into a file";
+	case FERRY_WEIGHTS_FOUND:
+		return "from a file of packed weights";
+	case FERRY_WEIGHTS_PRIVATE:
+		return "packed in memory";
+	default:
+		return "nothing to pack";
+	}
+}
+
 int ferry_cli_bench(int argc, char **argv)
 {
 	static const struct argp argp = {
@@ -279,18 +316,17 @@ int ferry_cli_bench(int argc, char **argv)
 	struct ferry_local_engine e = {0};
 	struct ferry_error err = {0};
 	struct bench_result r;
-	uint64_t start;
 	int ret;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
-	start = ferry_now_ns();
-	ret = ferry_local_engine_open(
-		&e, o.model, o.n_threads, (o.depth ? o.depth : o.n_prompt) + o.n_decode,
-		o.n_prompt < BENCH_MAX_TOKENS && !o.depth ? o.n_prompt : BENCH_MAX_TOKENS,
-		o.reference, o.kv, &err);
+	ret = open_timed(&e, &o, &r.load_s, &err);
 	if (ret)
 		return ferry_cli_fail(command_name, &err);
-	r.load_s = (double)(ferry_now_ns() - start) / 1e9;
+	r.load = origin_text(e.model);
+	ferry_local_engine_close(&e);
+	ret = open_timed(&e, &o, &r.reload_s, &err);
+	if (ret)
+		return ferry_cli_fail(command_name, &err);
 	r.n_done = 0;
 	r.progress = ferry_progress_start("bench", tokens_of(&o));
 	for (uint32_t i = 0; i < o.n_rounds && !ret; i++)

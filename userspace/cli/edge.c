@@ -8,21 +8,22 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/packed_weights.h"
 #include "compute/pool.h"
-#include "engine/weights.h"
 #include "model/model.h"
 #include "node/edge.h"
 
 static const char command_name[] = "ferry edge";
 
 struct edge_options {
-	const char *model;
+	const char *model, *cache;
 	bool quiet, verbose;
 	struct ferry_edge_options edge;
 };
 
 enum {
-	OPTION_LISTEN = 0x100,
+	OPTION_CACHE = 0x100,
+	OPTION_LISTEN,
 	OPTION_LAYERS,
 	OPTION_MAX_SESSIONS,
 	OPTION_MAX_CONNECTIONS,
@@ -60,6 +61,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'c':
 		o->edge.max_context = (uint32_t)ferry_cli_number(state, "-c", arg, 1, 1 << 20);
+		return 0;
+	case OPTION_CACHE:
+		o->cache = arg;
 		return 0;
 	case OPTION_LISTEN:
 		o->edge.listen = arg;
@@ -110,6 +114,7 @@ static const struct argp_option option_table[] = {
 	{"listen", OPTION_LISTEN, "HOST:PORT", 0, "where to listen; port 0 takes a free one", 0},
 	{"layers", OPTION_LAYERS, "A:B", 0, "serve only layers A to B-1 (default: all)", 0},
 	{"threads", 't', "N", 0, "threads (default: the CPUs of this process)", 0},
+	{"cache", OPTION_CACHE, "DIR|none", 0, FERRY_CLI_CACHE_HELP, 0},
 	{"ctx", 'c', "N", 0, "positions of a session at most (default: the model's own)", 0},
 	{"max-sessions", OPTION_MAX_SESSIONS, "N", 0, "sessions at a time (default 16)", 0},
 	{"max-connections", OPTION_MAX_CONNECTIONS, "N", 0, "connections at a time (default 64)",
@@ -193,8 +198,7 @@ int ferry_cli_edge(int argc, char **argv)
 	ret = ferry_model_load(o.model, &model, &err);
 	if (ret)
 		return ferry_cli_fail(command_name, &err);
-	ret = ferry_weights_prepare(
-		model, &(struct ferry_weights_options){.n_threads = o.edge.n_threads}, &err);
+	ret = ferry_cli_pack_weights(model, o.model, o.cache, o.edge.n_threads, &log, &err);
 	if (!ret)
 		ret = serve(&o, model, &err);
 	ferry_model_free(model);

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "engine/weights.h"
+#include "cli/packed_weights.h"
 
-int ferry_local_engine_open(struct ferry_local_engine *e, const char *path, uint32_t n_threads,
-			    uint32_t n_ctx, uint32_t max_tokens, bool reference,
+int ferry_local_engine_open(struct ferry_local_engine *e, const char *path, const char *cache,
+			    uint32_t n_threads, uint32_t n_ctx, uint32_t max_tokens, bool reference,
 			    enum ferry_kv_type kv, struct ferry_error *err)
 {
 	const struct ferry_hparams *hp;
@@ -20,8 +20,7 @@ int ferry_local_engine_open(struct ferry_local_engine *e, const char *path, uint
 		return ret;
 	hp = &e->model->hp;
 	if (!reference)
-		ret = ferry_weights_prepare(
-			e->model, &(struct ferry_weights_options){.n_threads = n_threads}, err);
+		ret = ferry_cli_pack_weights(e->model, path, cache, n_threads, NULL, err);
 	if (!ret)
 		ret = ferry_pool_new(n_threads, &e->pool, err);
 	if (ret)

@@ -27,13 +27,14 @@ struct ferry_local_engine {
 
 /**
  * ferry_local_engine_open - load @path and make room for @n_ctx positions.
+ * @cache: for packed weights, as in packed_weights.h
  * @n_threads: 0: the CPUs of this process
  * @max_tokens: how many a single pass takes
  * @reference: the oracle path with an F32 cache
  * @kv: type of the cache otherwise
  */
-int ferry_local_engine_open(struct ferry_local_engine *e, const char *path, uint32_t n_threads,
-			    uint32_t n_ctx, uint32_t max_tokens, bool reference,
+int ferry_local_engine_open(struct ferry_local_engine *e, const char *path, const char *cache,
+			    uint32_t n_threads, uint32_t n_ctx, uint32_t max_tokens, bool reference,
 			    enum ferry_kv_type kv, struct ferry_error *err);
 
 void ferry_local_engine_close(struct ferry_local_engine *e);

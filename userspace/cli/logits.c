@@ -15,23 +15,24 @@
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/local_engine.h"
+#include "cli/packed_weights.h"
 #include "cli/progress.h"
 #include "cli/run_options.h"
 #include "cli/text_file.h"
-#include "engine/weights.h"
 #include "node/session.h"
 
 static const char command_name[] = "ferry logits";
 
 struct logits_options {
-	const char *model, *tokens, *output;
+	const char *model, *tokens, *output, *cache;
 	uint32_t n_threads, batch;
 	bool reference;
 	struct ferry_node_session_options session;
 };
 
 enum {
-	OPTION_TOKENS = 0x100,
+	OPTION_CACHE = 0x100,
+	OPTION_TOKENS,
 	OPTION_REFERENCE,
 	OPTION_BATCH,
 	OPTION_KV,
@@ -48,6 +49,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 'm':
 		o->model = arg;
+		return 0;
+	case OPTION_CACHE:
+		o->cache = arg;
 		return 0;
 	case OPTION_TOKENS:
 		o->tokens = arg;
@@ -100,6 +104,7 @@ static const struct argp_option option_table[] = {
 	{"batch", OPTION_BATCH, "N", 0, "tokens in one pass (default 64)", 0},
 	{"threads", 't', "N", 0, "threads (default: the CPUs of this process)", 0},
 	{"kv", OPTION_KV, "f16|q8", 0, "type of the KV cache (default f16)", 0},
+	{"cache", OPTION_CACHE, "DIR|none", 0, FERRY_CLI_CACHE_HELP, 0},
 	{"reference", OPTION_REFERENCE, NULL, 0, "use the oracle path, with an F32 cache", 0},
 	{"edge", OPTION_EDGE, "HOST:PORT", 0, "an edge node that runs layers", 0},
 	{"split", OPTION_SPLIT, "K|auto|none", 0, "layers that run here", 0},
@@ -190,8 +195,8 @@ static int run_here(const struct logits_options *o, const int32_t *ids, size_t n
 {
 	struct ferry_progress progress = ferry_progress_start("logits", n);
 	struct ferry_local_engine e;
-	int ret = ferry_local_engine_open(&e, o->model, o->n_threads, (uint32_t)n, o->batch,
-					  o->reference, o->session.kv, err);
+	int ret = ferry_local_engine_open(&e, o->model, o->cache, o->n_threads, (uint32_t)n,
+					  o->batch, o->reference, o->session.kv, err);
 
 	if (ret)
 		return ret;
@@ -228,8 +233,7 @@ static int run_with_edge(struct logits_options *o, const int32_t *ids, size_t n,
 	if (!logits)
 		ret = ferry_fail_memory(err, "logits", o->batch * n_vocab * sizeof(*logits));
 	if (!ret)
-		ret = ferry_weights_prepare(
-			model, &(struct ferry_weights_options){.n_threads = o->n_threads}, err);
+		ret = ferry_cli_pack_weights(model, o->model, o->cache, o->n_threads, NULL, err);
 	if (!ret)
 		ret = ferry_pool_new(o->n_threads, &pool, err);
 	if (!ret)

@@ -48,8 +48,8 @@ static void print_help(FILE *out)
  */
 static void on_bus_error(int sig)
 {
-	static const char text[] = "ferry: the model file was truncated or became unreadable while "
-				   "in use; start again\n";
+	static const char text[] = "ferry: the model file, or the file of its packed weights, was "
+				   "truncated or became unreadable while in use; start again\n";
 	ssize_t n = write(STDERR_FILENO, text, sizeof(text) - 1);
 
 	(void)sig;

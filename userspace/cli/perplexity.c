@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "cli/command.h"
 #include "cli/local_engine.h"
+#include "cli/packed_weights.h"
 #include "cli/progress.h"
 #include "cli/text_file.h"
 #include "model/tokenizer.h"
@@ -23,13 +24,14 @@
 static const char command_name[] = "ferry perplexity";
 
 enum {
-	OPTION_KV = 0x100,
+	OPTION_CACHE = 0x100,
+	OPTION_KV,
 	PERPLEXITY_BATCH = 64,
 	PERPLEXITY_MIN_CTX = 4, /* half of it is the step, which must not be 0 */
 };
 
 struct perplexity_options {
-	const char *model, *file;
+	const char *model, *file, *cache;
 	uint32_t n_ctx, n_threads;
 	bool json, reference;
 	enum ferry_kv_type kv;
@@ -62,6 +64,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPTION_KV:
 		o->kv = ferry_cli_kv(state, arg);
 		return 0;
+	case OPTION_CACHE:
+		o->cache = arg;
+		return 0;
 	case 'r':
 		o->reference = true;
 		return 0;
@@ -83,6 +88,7 @@ static const struct argp_option option_table[] = {
 	{"ctx", 'c', "N", 0, "tokens of a window (default 512, or the model's context)", 0},
 	{"threads", 't', "N", 0, "threads (default: the CPUs of this process)", 0},
 	{"kv", OPTION_KV, "f16|q8", 0, "type of the KV cache (default f16)", 0},
+	{"cache", OPTION_CACHE, "DIR|none", 0, FERRY_CLI_CACHE_HELP, 0},
 	{"reference", 'r', NULL, 0, "use the oracle path, with an F32 cache", 0},
 	{"json", 'j', NULL, 0, "print one JSON object", 0},
 	{0},
@@ -198,8 +204,9 @@ int ferry_cli_perplexity(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
 	ret = ferry_text_file_read(o.file, &text, &n_bytes, &err);
 	if (!ret)
-		ret = ferry_local_engine_open(&e, o.model, o.n_threads, o.n_ctx ? o.n_ctx : 512,
-					      PERPLEXITY_BATCH, o.reference, o.kv, &err);
+		ret = ferry_local_engine_open(&e, o.model, o.cache, o.n_threads,
+					      o.n_ctx ? o.n_ctx : 512, PERPLEXITY_BATCH,
+					      o.reference, o.kv, &err);
 	if (ret)
 		goto out;
 	if (!e.model->tokenizer) {

@@ -14,12 +14,12 @@
 #include "base/error.h"
 #include "base/printable.h"
 #include "cli/command.h"
+#include "cli/packed_weights.h"
 #include "cli/progress.h"
 #include "cli/run_options.h"
 #include "cli/side_panel.h"
 #include "cli/text_file.h"
 #include "compute/pool.h"
-#include "engine/weights.h"
 #include "model/chat_template.h"
 #include "model/tokenizer.h"
 #include "model/vocabulary.h"
@@ -315,9 +315,8 @@ static int run(struct run *r, struct ferry_error *err)
 	if (!ret && !r->o.seed_given)
 		ret = draw_seed(&r->o.sampling, err);
 	if (!ret)
-		ret = ferry_weights_prepare(
-			r->model, &(struct ferry_weights_options){.n_threads = r->o.n_threads},
-			err);
+		ret = ferry_cli_pack_weights(r->model, r->o.model, r->o.cache, r->o.n_threads, NULL,
+					     err);
 	if (!ret)
 		ret = ferry_pool_new(r->o.n_threads, &r->pool, err);
 	if (ret)

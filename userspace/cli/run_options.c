@@ -4,10 +4,12 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/packed_weights.h"
 #include "compute/pool.h"
 
 enum {
-	OPTION_GREEDY = 0x100,
+	OPTION_CACHE = 0x100,
+	OPTION_GREEDY,
 	OPTION_KV,
 	OPTION_TEMPERATURE,
 	OPTION_TOP_K,
@@ -41,6 +43,7 @@ static const struct argp_option option_table[] = {
 	 0},
 	{"threads", 't', "N", 0, "threads (default: the CPUs of this process)", 0},
 	{"kv", OPTION_KV, "f16|q8", 0, "type of the KV cache (default f16; q8 takes half)", 0},
+	{"cache", OPTION_CACHE, "DIR|none", 0, FERRY_CLI_CACHE_HELP, 0},
 	{NULL, 0, NULL, 0, "Prompt and text:", 1},
 	{"ids", OPTION_IDS, NULL, 0, "print token ids, separated by commas", 1},
 	{"no-bos", OPTION_NO_BOS, NULL, 0, "no begin-of-text token in front", 1},
@@ -211,6 +214,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_KV:
 		o->session.kv = ferry_cli_kv(state, arg);
+		return 0;
+	case OPTION_CACHE:
+		o->cache = arg;
 		return 0;
 	case OPTION_IDS:
 		o->ids = true;

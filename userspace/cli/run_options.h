@@ -17,6 +17,7 @@ struct ferry_run_options {
 	const char *prompt, *file; /* one of them */
 	uint32_t n_tokens;	   /* 0: until the turn or the context ends */
 	uint32_t n_threads;	   /* 0: the CPUs of this process */
+	const char *cache;	   /* as in packed_weights.h */
 	bool ids, no_bos, special, ignore_eos;
 	bool chat;
 	const char *system, *template;

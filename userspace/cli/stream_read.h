@@ -10,7 +10,8 @@
 
 /*
  * GB/s at which all threads of @pool read the matrices of @m: the packed ones, where it has been
- * prepared, and those of floats as they are in the file. A first pass, that maps pages, does not count.
+ * prepared, and those of floats as they are in the file. A first pass, that maps pages, does not
+ * count.
  */
 double ferry_stream_read_gb_s(const struct ferry_model *m, struct ferry_pool *pool);
 

@@ -25,7 +25,10 @@ static double natural_log(double x)
 	return e * ln2 + 2.0 * s * sum;
 }
 
-/* e^x for |x| < 700: the Taylor series within ln 2 / 2, whose first term left out is below 1e-17. */
+/*
+ * e^x for |x| < 700: the Taylor series within ln 2 / 2, whose first term left out is below
+ * 1e-17.
+ */
 static double exponential(double x)
 {
 	const double log2_e = 1.44269504088896340736;
@@ -41,8 +44,8 @@ static double exponential(double x)
 }
 
 /*
- * base^y for 0 <= -y <= 1, in F64 so that rounding to F32 hides the last bits; NaN for the base of a
- * damaged file.
+ * base^y for 0 <= -y <= 1, in F64 so that rounding to F32 hides the last bits; NaN for the base of
+ * a damaged file.
  */
 static double power(float base, double y)
 {

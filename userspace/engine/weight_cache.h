@@ -8,8 +8,8 @@
  * holds a lock on it as long as it lives, the other waits, for a bounded time. A temporary file
  * without a lock is what a killed process left behind, and is removed.
  *
- * Nothing waits for the disk, where the file system can reserve room on it. A crash of the system may
- * therefore leave a file whose data are not what they should be; but then the system has been
+ * Nothing waits for the disk, where the file system can reserve room on it. A crash of the system
+ * may therefore leave a file whose data are not what they should be; but then the system has been
  * started again since, and the checksum tells.
  */
 #ifndef FERRY_ENGINE_WEIGHT_CACHE_H

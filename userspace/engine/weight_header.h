@@ -3,7 +3,8 @@
  * The first bytes of a file of packed weights. They are written from the model and never followed:
  * a reader makes the header that it expects and compares.
  *
- * All fields are little-endian. The header is as long as a multiple of 4096; the data begin behind it.
+ * All fields are little-endian. The header is as long as a multiple of 4096; the data begin behind
+ * it.
  *
  *	  0  magic, 8 bytes
  *	  8  u32 version of the format, u32 byte order of the machine
@@ -16,8 +17,8 @@
  *	104  the seal: i64 time of modification of this file in ns, 16 bytes identity of the running
  *	     system, u64 checksum of these and of the two checksums before
  *	136  zeros
- *	192  64 bytes for each tensor: u64 hash of its name, u32 type, u32 dimensions, u64 size of each of
- *	     four, u64 place in the data, u64 bytes there
+ *	192  64 bytes for each tensor: u64 hash of its name, u32 type, u32 dimensions, u64 size of
+ *	     each of four, u64 place in the data, u64 bytes there
  *
  * The seal says when the data were last known to be what their checksum says: while the file has
  * that time and the system has not been started again, they need not be read to be trusted.

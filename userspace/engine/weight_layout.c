@@ -121,8 +121,8 @@ static const uint8_t *source(const struct ferry_weights_place *p, size_t begin, 
 }
 
 /*
- * Advice on bytes of the file, as far as pages reach and the mapping goes. With MADV_DONTNEED, pages
- * stay in the page cache but no longer count as this process's.
+ * Advice on bytes of the file, as far as pages reach and the mapping goes. With MADV_DONTNEED,
+ * pages stay in the page cache but no longer count as this process's.
  */
 static void advise(const struct ferry_gguf *g, const uint8_t *from, size_t n, int advice)
 {

@@ -17,8 +17,8 @@
 struct ferry_weights_options {
 	uint32_t n_threads; /* 0: the CPUs of this process */
 	/*
-	 * Directory for files of packed weights, made where only it is missing; NULL: none. It may be
-	 * shared by any processes and users: files are checked before they are used.
+	 * Directory for files of packed weights, made where only it is missing; NULL: none. It may
+	 * be shared by any processes and users: files are checked before they are used.
 	 */
 	const char *cache;
 	const char *model_path; /* a file that lies beside the model is used too; or NULL */
@@ -58,7 +58,10 @@ const char *ferry_weights_file(const struct ferry_model *m);
 /* Why there is no file although one was wanted; NULL where none was, or there is one. */
 const char *ferry_weights_problem(const struct ferry_model *m);
 
-/* All packed weights, *n bytes, for who measures the speed of reading them; NULL: none are packed. */
+/*
+ * All packed weights, *n bytes, for who measures the speed of reading them; NULL: none are
+ * packed.
+ */
 const uint8_t *ferry_weights_span(const struct ferry_model *m, size_t *n);
 
 /* A matrix as the kernels take it: packed, or of floats as in the file. */

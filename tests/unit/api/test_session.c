@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -69,6 +70,62 @@ static void test_model_describes_itself(void **state)
 	assert_int_equal(ferry_model_describe(again, &other, NULL), 0);
 	assert_memory_equal(info.id, other.id, sizeof(info.id));
 	ferry_model_close(again);
+}
+
+static void test_packed_weights_are_kept_where_the_caller_says(void **state)
+{
+	struct rig *r = *state;
+	struct ferry_model_options o = FERRY_MODEL_OPTIONS_INIT;
+	struct ferry_model_info info = FERRY_MODEL_INFO_INIT;
+	char dir[] = "/tmp/ferry-api-XXXXXX";
+	char missing[64];
+	struct ferry_model *model;
+
+	assert_int_equal(ferry_model_describe(r->model, &info, NULL), 0);
+	assert_null(info.cache_file);
+	assert_null(info.cache_problem);
+	assert_non_null(mkdtemp(dir));
+	o.cache = dir;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(ferry_model_open(r->path, &o, &model, NULL), 0);
+		assert_int_equal(ferry_model_describe(model, &info, NULL), 0);
+		assert_non_null(info.cache_file);
+		assert_memory_equal(info.cache_file, dir, strlen(dir));
+		assert_null(info.cache_problem);
+		if (i)
+			unlink(info.cache_file);
+		ferry_model_close(model);
+	}
+	rmdir(dir);
+	snprintf(missing, sizeof(missing), "%s/not/there", dir);
+	o.cache = missing;
+	assert_int_equal(ferry_model_open(r->path, &o, &model, NULL), 0);
+	assert_int_equal(ferry_model_describe(model, &info, NULL), 0);
+	assert_null(info.cache_file);
+	assert_non_null(strstr(info.cache_problem, missing));
+	ferry_model_close(model);
+}
+
+static void test_the_default_cache_is_where_users_expect_it(void **state)
+{
+	char path[64], tiny[8];
+
+	(void)state;
+	unsetenv("CACHE_DIRECTORY");
+	setenv("XDG_CACHE_HOME", "/tmp", 1);
+	setenv("HOME", "/nonexistent", 1);
+	assert_int_equal(ferry_default_cache(path, sizeof(path), NULL), 0);
+	assert_string_equal(path, "/tmp/ferry");
+	assert_int_equal(ferry_default_cache(tiny, sizeof(tiny), NULL), -ENAMETOOLONG);
+	unsetenv("XDG_CACHE_HOME");
+	assert_int_equal(ferry_default_cache(path, sizeof(path), NULL), 0);
+	assert_string_equal(path, "/nonexistent/.cache/ferry");
+	setenv("CACHE_DIRECTORY", "/var/cache/a:/var/cache/b", 1);
+	assert_int_equal(ferry_default_cache(path, sizeof(path), NULL), 0);
+	assert_string_equal(path, "/var/cache/a");
+	unsetenv("CACHE_DIRECTORY");
+	unsetenv("HOME");
+	assert_int_equal(ferry_default_cache(path, sizeof(path), NULL), -ENOENT);
 }
 
 static void test_text_goes_to_ids_and_back(void **state)
@@ -309,6 +366,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_model_describes_itself, open_rig, close_rig),
+		cmocka_unit_test_setup_teardown(test_packed_weights_are_kept_where_the_caller_says,
+						open_rig, close_rig),
+		cmocka_unit_test(test_the_default_cache_is_where_users_expect_it),
 		cmocka_unit_test_setup_teardown(test_text_goes_to_ids_and_back, open_rig,
 						close_rig),
 		cmocka_unit_test_setup_teardown(test_truncate_goes_back_in_time, open_rig,

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What the tests of the command share: running it, small models, an edge that ends with the test."""
+import atexit
 import os
 import pathlib
 import shlex
@@ -18,6 +19,13 @@ FERRY, MAKE_MODEL = ([*EMULATOR, program] for program in sys.argv[1:3])
 DEADLINE_S = 900 if EMULATOR else 300
 
 
+# Packed weights of a test's models end with the test.
+CACHE = tempfile.TemporaryDirectory()
+atexit.register(CACHE.cleanup)
+os.environ["XDG_CACHE_HOME"] = CACHE.name
+os.environ.pop("CACHE_DIRECTORY", None)
+
+
 class Result:
     def __init__(self, run):
         self.status = run.returncode
@@ -28,10 +36,10 @@ class Result:
         return self.out.decode()
 
 
-def ferry(*args, stdin=b"", timeout=DEADLINE_S):
+def ferry(*args, stdin=b"", timeout=DEADLINE_S, env=None):
     """Runs the command; a hang becomes an exception, and so a failed test."""
     return Result(subprocess.run([*FERRY, *map(str, args)], input=stdin, capture_output=True,
-                                 check=False, timeout=timeout))
+                                 check=False, timeout=timeout, env=env))
 
 
 def make_model(path, *args):
