@@ -362,7 +362,8 @@ static int enter(struct search *s, const char *dir, bool create_it)
 {
 	s->dir = dir;
 	s->dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (s->dirfd < 0 && errno == ENOENT && create_it && !mkdir(dir, 0700))
+	/* Another process may have been quicker. */
+	if (s->dirfd < 0 && errno == ENOENT && create_it && (!mkdir(dir, 0700) || errno == EEXIST))
 		s->dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return s->dirfd < 0 ? -errno : 0;
 }

@@ -64,7 +64,7 @@ def main():
         tap.check("a damaged file is made again", expect(
             (r.out == text and not r.err, r.err), (path.read_bytes() != data, "it is still there")))
 
-        command = [str(a) for a in (FERRY, *greedy, "--cache", tmp / "both")]
+        command = [str(a) for a in (*FERRY, *greedy, "--cache", tmp / "both")]
         both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(4)]
         results = [p.communicate(timeout=60) for p in both]
         tap.check("several processes start at once", expect(
