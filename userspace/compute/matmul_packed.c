@@ -19,7 +19,7 @@
 enum {
 	TILE = 128,		 /* tokens that share an opened slice */
 	STRIP_BYTES = 128 << 10, /* of weights, which meet all tiles while they are there, too */
-	AHEAD = 4096,		 /* bytes; the prefetcher of the processor stops at a page */
+	AHEAD = 2048,		 /* bytes; the prefetcher of the processor stops at a page */
 	LANES = FERRY_PACKED_LANES,
 	SLAB = FERRY_PACKED_SLAB,
 	WIDTH = 4 * FERRY_LANES, /* bytes of a slab in one register */
