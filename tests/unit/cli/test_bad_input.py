@@ -41,7 +41,6 @@ def main():
             (("run", "-m", model, "-p", "x", "--kv", "q4"), ("--kv", "q8", "q4")),
             (("edge", "-m", model, "--listen", "127.0.0.1:0", "--kv", ""), ("--kv",)),
             (("bench", "-m", model, "-r", "1e3"), ("-r",)),
-            (("bench", "-m", model, "--depth", "5"), ("--depth", "-p")),
             (("tokenize", "-m", model), ("-f", "-p")),
             (("logits", "-m", model, "-o", "x"), ("--tokens",)),
             (("edge", "-m", model), ("--listen",)),
