@@ -21,6 +21,7 @@
 enum {
 	NAME_BYTES = 64,
 	ID_BYTES = 16, /* of the model's identity, in the name */
+	SHOWN_BYTES = 200,
 	WAIT_MS = 10000,
 	POLL_MS = 10,
 	/* Back to what any file system can store, and before whatever is written from now on. */
@@ -37,7 +38,7 @@ struct search {
 	size_t header_bytes, file_bytes;
 	uint8_t boot[FERRY_BOOT_ID_BYTES];
 	char name[NAME_BYTES], part[NAME_BYTES + 8];
-	const char *dir; /* where we are, and its descriptor */
+	const char *dir, *shown; /* where we are; the end of it, for messages */
 	int dirfd;
 	struct stat rejected; /* the last file that was no good: not looked at again */
 };
@@ -188,7 +189,7 @@ static int find(struct search *s, struct ferry_error *err)
 
 	if (fd < 0)
 		return ferry_fail(err, FERRY_ERROR_FILE, -errno, "%s/%s cannot be opened: %s",
-				  s->dir, s->name, ferry_errno_text(errno));
+				  s->shown, s->name, ferry_errno_text(errno));
 	if (fstat(fd, &st)) {
 		problem = "not to be examined";
 	} else if (same_file(&st, &s->rejected) && mtime_of(&st) == mtime_of(&s->rejected)) {
@@ -203,9 +204,10 @@ static int find(struct search *s, struct ferry_error *err)
 	if (!problem)
 		return 0;
 	s->rejected = st;
-	ferry_log(s->log, FERRY_LOG_INFO, "%s/%s is %s, and is not used", s->dir, s->name, problem);
-	return ferry_fail(err, FERRY_ERROR_FILE, -ESTALE, "%s/%s is %s; remove it", s->dir, s->name,
-			  problem);
+	ferry_log(s->log, FERRY_LOG_INFO, "%s/%s is %s, and is not used", s->shown, s->name,
+		  problem);
+	return ferry_fail(err, FERRY_ERROR_FILE, -ESTALE, "%s/%s is %s; remove it", s->shown,
+			  s->name, problem);
 }
 
 /* ---- a new one ---- */
@@ -320,7 +322,7 @@ static int make(struct search *s, int fd, struct ferry_error *err)
 	if (ret) {
 		unlinkat(s->dirfd, s->part, 0);
 		return ferry_fail(err, FERRY_ERROR_FILE, ret,
-				  "%s/%s (%zu MB) cannot be written: %s", s->dir, s->name,
+				  "%s/%s (%zu MB) cannot be written: %s", s->shown, s->name,
 				  s->file_bytes / 1000000, ferry_errno_text(ret));
 	}
 	ret = find(s, err);
@@ -347,10 +349,10 @@ static int find_or_make(struct search *s, struct ferry_error *err)
 		}
 		if (ret != -EBUSY)
 			return ferry_fail(err, FERRY_ERROR_FILE, ret, "%s/%s cannot be created: %s",
-					  s->dir, s->part, ferry_errno_text(ret));
+					  s->shown, s->part, ferry_errno_text(ret));
 		if (ferry_now_us() >= s->deadline_us)
 			return ferry_fail(err, FERRY_ERROR_FILE, -EAGAIN,
-					  "another process is still writing %s/%s", s->dir,
+					  "another process is still writing %s/%s", s->shown,
 					  s->part);
 		nanosleep(&pause, NULL);
 	}
@@ -360,7 +362,11 @@ static int find_or_make(struct search *s, struct ferry_error *err)
 
 static int enter(struct search *s, const char *dir, bool create_it)
 {
+	const size_t n = strlen(dir);
+
 	s->dir = dir;
+	/* A message is cut behind, where the reason stands. */
+	s->shown = n > SHOWN_BYTES ? dir + n - SHOWN_BYTES : dir;
 	s->dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	/* Another process may have been quicker. */
 	if (s->dirfd < 0 && errno == ENOENT && create_it && (!mkdir(dir, 0700) || errno == EEXIST))
@@ -387,7 +393,7 @@ static int look_in(struct search *s, const char *dir, struct ferry_error *err)
 	int ret = enter(s, dir, true);
 
 	if (ret)
-		return ferry_fail(err, FERRY_ERROR_FILE, ret, "%s cannot be used: %s", dir,
+		return ferry_fail(err, FERRY_ERROR_FILE, ret, "%s cannot be used: %s", s->shown,
 				  ferry_errno_text(ret));
 	ret = find_or_make(s, err);
 	close(s->dirfd);

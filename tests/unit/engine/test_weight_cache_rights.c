@@ -85,6 +85,21 @@ static void a_directory_that_cannot_be(void **state)
 	rig_free(&r);
 }
 
+/* Its name must not push the reason out of the message. */
+static void a_directory_with_a_long_name(void **state)
+{
+	struct weight_rig r = rig_new(&small);
+	const size_t n = strlen(r.cache);
+
+	(void)state;
+	memset(r.cache + n, '/', sizeof(r.cache) - n - 1);
+	memcpy(r.cache + sizeof(r.cache) - 11, "/not/there", 11);
+	assert_int_equal(rig_origin(&r), FERRY_WEIGHTS_PRIVATE);
+	assert_non_null(strstr(r.warning, "/not/there cannot be used: No such file"));
+	r.cache[n] = 0;
+	rig_free(&r);
+}
+
 /* The file that is there is used all the same. */
 static void a_directory_that_is_read_only(void **state)
 {
@@ -338,6 +353,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_directory_that_cannot_be),
+		cmocka_unit_test(a_directory_with_a_long_name),
 		cmocka_unit_test(a_directory_that_is_read_only),
 		cmocka_unit_test(a_file_that_others_may_write),
 		cmocka_unit_test(a_file_size_limit),
