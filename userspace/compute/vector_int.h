@@ -453,11 +453,16 @@ FERRY_INLINE veci dot_mins(const struct group_mins *mins, const struct ferry_q8_
 /* Sum of w * x over 32 signed weights; @w_signed [8] is slab_signed() of w. */
 FERRY_INLINE veci dot_signed(const vecu *w, const vecu *w_signed, const struct ferry_q8_block *x)
 {
+#if FERRY_DOT_LONG
+	(void)w_signed;
+	return dot_slabs(w, x->x, 8);
+#else
 	veci sum = {0};
 
 	for (int s = 0; s < 8; s++)
 		sum = dot4_signed(sum, w[s], w_signed[s], x->x + 4 * s);
 	return dot_signed_end(sum, x);
+#endif
 }
 
 #endif
