@@ -25,7 +25,13 @@
 #include "base/error.h"
 
 enum {
-	SPINS = 2000, /* looks before sleeping: tens of microseconds, a few times a wake-up */
+	/*
+	 * Looks before sleeping. Between the parts of a pass they last as long as one thread may be
+	 * late because others use the machine, about a millisecond: a wake-up costs tens of
+	 * microseconds, and there are hundreds of parts in a token. Between passes, a few wake-ups.
+	 */
+	SPINS = 40000,
+	IDLE_SPINS = 2000,
 	CACHE_LINE = 64,
 };
 
@@ -54,6 +60,7 @@ struct ferry_pool {
 	struct event barrier;			  /* counts barriers passed */
 	struct event done;			  /* counts runs finished */
 	_Alignas(CACHE_LINE) atomic_uint arrived; /* at the present barrier */
+	_Alignas(CACHE_LINE) atomic_size_t next;  /* item that nobody has taken yet */
 	_Alignas(CACHE_LINE) atomic_uint running; /* workers that have not returned from fn */
 };
 
@@ -66,9 +73,9 @@ static void relax(void)
 #endif
 }
 
-static void event_wait(struct event *e, unsigned old)
+static void event_wait(struct event *e, unsigned old, int spins)
 {
-	for (int i = 0; i < SPINS; i++) {
+	for (int i = 0; i < spins; i++) {
 		if (atomic_load_explicit(&e->value, memory_order_acquire) != old)
 			return;
 		relax();
@@ -92,7 +99,7 @@ static void *work(void *data)
 	struct ferry_pool *p = w->pool;
 
 	for (unsigned seen = 0;; seen++) {
-		event_wait(&p->run, seen);
+		event_wait(&p->run, seen, IDLE_SPINS);
 		if (p->stop)
 			return NULL;
 		p->fn(p->data, w->index, p->n_threads);
@@ -114,9 +121,10 @@ void ferry_pool_run(struct ferry_pool *p,
 	p->fn = fn;
 	p->data = data;
 	atomic_store(&p->running, p->n_threads - 1);
+	atomic_store(&p->next, 0);
 	event_advance(&p->run);
 	fn(data, 0, p->n_threads);
-	event_wait(&p->done, done);
+	event_wait(&p->done, done, SPINS);
 }
 
 void ferry_pool_barrier(struct ferry_pool *p)
@@ -127,12 +135,25 @@ void ferry_pool_barrier(struct ferry_pool *p)
 		return;
 	passed = atomic_load(&p->barrier.value);
 	if (atomic_fetch_add(&p->arrived, 1) + 1 < p->n_threads) {
-		event_wait(&p->barrier, passed);
+		event_wait(&p->barrier, passed, SPINS);
 		return;
 	}
 	/* The last one: nobody counts for the next barrier before this one is passed. */
 	atomic_store(&p->arrived, 0);
+	atomic_store(&p->next, 0);
 	event_advance(&p->barrier);
+}
+
+bool ferry_pool_take(struct ferry_pool *p, size_t n, size_t chunk, size_t *begin, size_t *end)
+{
+	if (!p || p->n_threads == 1) {
+		*begin = *end;
+		*end = n;
+	} else {
+		*begin = atomic_fetch_add_explicit(&p->next, chunk, memory_order_relaxed);
+		*end = *begin < n && chunk < n - *begin ? *begin + chunk : n;
+	}
+	return *begin < n;
 }
 
 static uint32_t cpus_of_this_process(void)

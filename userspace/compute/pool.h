@@ -6,6 +6,7 @@
 #ifndef FERRY_COMPUTE_POOL_H
 #define FERRY_COMPUTE_POOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,13 @@ void ferry_pool_run(struct ferry_pool *p,
 
 /* Inside fn: wait until every thread of this run has come here. */
 void ferry_pool_barrier(struct ferry_pool *p);
+
+/*
+ * Inside fn: the next @chunk of n items that no thread has taken since the run began or the last
+ * barrier was passed; false: none are left. All threads give the same n and chunk, and begin with
+ * *begin = *end = 0. Threads whose core is slower, or shared, so take less.
+ */
+bool ferry_pool_take(struct ferry_pool *p, size_t n, size_t chunk, size_t *begin, size_t *end);
 
 /* The part of n items, in units of `grain`, that one of n_threads threads takes. */
 static inline void ferry_pool_share(size_t n, size_t grain, uint32_t thread, uint32_t n_threads,

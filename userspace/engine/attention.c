@@ -92,6 +92,24 @@ static void finish_heads(struct ferry_pass *p, const struct projection *j, uint3
 			j->finish(p, layer, t, head);
 }
 
+/* Heads [begin, end) of all three, counted through; @multiply: their rows are not computed yet. */
+static void project_heads(struct ferry_pass *p, const struct projection *all, uint32_t layer,
+			  size_t begin, size_t end, bool multiply)
+{
+	size_t first = 0;
+
+	for (int i = 0; i < 3; first += all[i++].n_heads) {
+		const size_t last = first + all[i].n_heads;
+		const size_t b = begin > first ? begin : first, e = end < last ? end : last;
+
+		if (b >= e)
+			continue;
+		if (multiply)
+			multiply_heads(p, &all[i], (uint32_t)(b - first), (uint32_t)(e - first));
+		finish_heads(p, &all[i], layer, (uint32_t)(b - first), (uint32_t)(e - first));
+	}
+}
+
 /*
  * x to queries, and to keys and values in the cache. A thread finishes the heads whose rows it has
  * multiplied; only where the rows of a head are not whole groups does it have to wait.
@@ -108,7 +126,8 @@ static void project(struct ferry_pass *p, uint32_t layer, uint32_t thread, uint3
 	};
 	const bool whole = !(hp->n_head_dim % FERRY_PACKED_LANES) &&
 			   !(hp->n_value_dim % FERRY_PACKED_LANES);
-	size_t begin, end, first = 0;
+	const size_t n_heads = hp->n_head + 2 * (size_t)hp->n_head_kv;
+	size_t begin, end;
 
 	for (int i = 0; i < 3 && !whole; i++) {
 		const struct ferry_weight w = ferry_weight_of(f->model, all[i].weight, 0);
@@ -119,18 +138,10 @@ static void project(struct ferry_pass *p, uint32_t layer, uint32_t thread, uint3
 	}
 	if (!whole)
 		ferry_pool_barrier(f->pool);
-	ferry_pool_share(hp->n_head + 2 * (size_t)hp->n_head_kv, 1, thread, n_threads, &begin,
-			 &end);
-	for (int i = 0; i < 3; first += all[i++].n_heads) {
-		const size_t last = first + all[i].n_heads;
-		const size_t b = begin > first ? begin : first, e = end < last ? end : last;
-
-		if (b >= e)
-			continue;
-		if (whole)
-			multiply_heads(p, &all[i], (uint32_t)(b - first), (uint32_t)(e - first));
-		finish_heads(p, &all[i], layer, (uint32_t)(b - first), (uint32_t)(e - first));
-	}
+	begin = end = 0;
+	while (ferry_pool_take(f->pool, n_heads, ferry_pass_chunk(n_heads, 1, n_threads), &begin,
+			       &end))
+		project_heads(p, all, layer, begin, end, whole);
 }
 
 /*
@@ -341,7 +352,7 @@ void ferry_pass_attention(struct ferry_pass *p, uint32_t layer, uint32_t thread,
 	const struct ferry_input heads =
 		ferry_pass_input(f->heads, f->heads_quantized, p->n_tokens);
 	const bool by_head = !(hp->n_value_dim % FERRY_ACTIVATION_BLOCK);
-	size_t begin, end;
+	size_t begin = 0, end = 0, chunk;
 
 	project(p, layer, thread, n_threads);
 	ferry_pool_barrier(f->pool);
@@ -354,10 +365,11 @@ void ferry_pass_attention(struct ferry_pass *p, uint32_t layer, uint32_t thread,
 		ferry_pool_barrier(f->pool);
 	}
 
-	ferry_pass_rows(hp->n_embd, thread, n_threads, &begin, &end);
-	ferry_pass_multiply(f, &wo, &heads, f->y, begin, end); /* [T][n_embd] */
-	if (f->vectors[layer].bo)
-		for (uint32_t t = 0; t < p->n_tokens; t++)
+	chunk = ferry_pass_chunk(hp->n_embd, FERRY_PASS_ROWS, n_threads);
+	while (ferry_pool_take(f->pool, hp->n_embd, chunk, &begin, &end)) {
+		ferry_pass_multiply(f, &wo, &heads, f->y, begin, end); /* [T][n_embd] */
+		for (uint32_t t = 0; t < p->n_tokens && f->vectors[layer].bo; t++)
 			add(f->y + (size_t)t * hp->n_embd + begin, f->vectors[layer].bo + begin,
 			    end - begin);
+	}
 }

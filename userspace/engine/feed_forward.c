@@ -17,8 +17,7 @@ void ferry_pass_gate_up(const struct ferry_forward *f, const struct ferry_weight
 }
 
 /* y = W_down (activation(W_gate x) * W_up x) */
-void ferry_pass_feed_forward(struct ferry_pass *p, uint32_t layer, uint32_t thread,
-			     uint32_t n_threads)
+void ferry_pass_feed_forward(struct ferry_pass *p, uint32_t layer, uint32_t n_threads)
 {
 	struct ferry_forward *f = p->f;
 	const struct ferry_layer *l = &f->model->layers[layer];
@@ -29,15 +28,15 @@ void ferry_pass_feed_forward(struct ferry_pass *p, uint32_t layer, uint32_t thre
 	const struct ferry_input x = ferry_pass_input(f->x, f->x_quantized, T);
 	const struct ferry_input middle = ferry_pass_input(f->gate, f->gate_quantized, T);
 	const size_t width = gate.rows.n_out;
-	size_t begin, end;
+	size_t chunk;
 
 	/* Whole blocks, so that each thread can quantize what it has computed. */
-	ferry_pool_share(width, FERRY_ACTIVATION_BLOCK, thread, n_threads, &begin, &end);
-	ferry_pass_gate_up(f, &gate, &up, &x, f->gate, f->up, begin, end); /* [T][n_ff] */
-	if (down.is_packed)
-		for (uint32_t t = 0; t < T; t++)
+	chunk = ferry_pass_chunk(width, FERRY_PASS_ROWS, n_threads);
+	for (size_t begin = 0, end = 0; ferry_pool_take(f->pool, width, chunk, &begin, &end);) {
+		ferry_pass_gate_up(f, &gate, &up, &x, f->gate, f->up, begin, end); /* [T][n_ff] */
+		for (uint32_t t = 0; t < T && down.is_packed; t++)
 			ferry_pass_quantize(f, &middle, t, f->gate + t * width, begin, end);
+	}
 	ferry_pool_barrier(f->pool);
-	ferry_pass_rows(down.rows.n_out, thread, n_threads, &begin, &end);
-	ferry_pass_multiply(f, &down, &middle, f->y, begin, end); /* [T][n_embd] */
+	ferry_pass_multiply_all(f, &down, &middle, f->y); /* [T][n_embd] */
 }

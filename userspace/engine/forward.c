@@ -38,6 +38,16 @@ void ferry_pass_multiply(const struct ferry_forward *f, const struct ferry_weigh
 				   row_end);
 }
 
+void ferry_pass_multiply_all(const struct ferry_forward *f, const struct ferry_weight *w,
+			     const struct ferry_input *x, float *y)
+{
+	const size_t n = w->rows.n_out;
+	const size_t chunk = ferry_pass_chunk(n, FERRY_PASS_ROWS, ferry_pool_n_threads(f->pool));
+
+	for (size_t begin = 0, end = 0; ferry_pool_take(f->pool, n, chunk, &begin, &end);)
+		ferry_pass_multiply(f, w, x, y, begin, end);
+}
+
 /* The angles of this thread's tokens, for all layers. */
 static void compute_angles(struct ferry_pass *p, uint32_t thread, uint32_t n_threads)
 {
@@ -127,7 +137,7 @@ static void run_layers(void *data, uint32_t thread, uint32_t n_threads)
 		if (hp->n_experts)
 			ferry_pass_experts(p, i, thread, n_threads); /* y [T][n_embd] */
 		else
-			ferry_pass_feed_forward(p, i, thread, n_threads); /* y [T][n_embd] */
+			ferry_pass_feed_forward(p, i, n_threads); /* y [T][n_embd] */
 		ferry_pool_barrier(f->pool);
 	}
 	between(p, true, f->vectors[p->end - 1].post_ffn_norm, NULL, false, thread, n_threads);
@@ -239,6 +249,17 @@ struct head {
 	atomic_bool bad;
 };
 
+static void finish_logits(struct head *h, float *logits, size_t n)
+{
+	const struct ferry_hparams *hp = &h->f->model->hp;
+
+	/* Before the cap, which would make an infinity look like any large logit. */
+	if (!ferry_all_finite(logits, n))
+		atomic_store(&h->bad, true);
+	if (hp->logit_softcap > 0.0f)
+		h->f->kernels->softcap(logits, n, hp->logit_softcap);
+}
+
 static void run_head(void *data, uint32_t thread, uint32_t n_threads)
 {
 	struct head *h = data;
@@ -246,7 +267,7 @@ static void run_head(void *data, uint32_t thread, uint32_t n_threads)
 	const struct ferry_hparams *hp = &f->model->hp;
 	const struct ferry_weight output = ferry_weight_of(f->model, f->model->output, 0);
 	const struct ferry_input in = ferry_pass_input(f->x, f->x_quantized, h->n);
-	size_t begin, end;
+	size_t begin, end, chunk;
 
 	ferry_pool_share(h->n, 1, thread, n_threads, &begin, &end);
 	for (size_t t = begin; t < end; t++) {
@@ -258,16 +279,12 @@ static void run_head(void *data, uint32_t thread, uint32_t n_threads)
 			ferry_pass_quantize(f, &in, t, x, 0, hp->n_embd);
 	}
 	ferry_pool_barrier(f->pool);
-	ferry_pass_rows(hp->n_vocab, thread, n_threads, &begin, &end);
-	ferry_pass_multiply(f, &output, &in, h->logits, begin, end);
-	for (uint32_t t = 0; t < h->n; t++) {
-		float *logits = h->logits + (size_t)t * hp->n_vocab + begin;
-
-		/* Before the cap, which would make an infinity look like any large logit. */
-		if (!ferry_all_finite(logits, end - begin))
-			atomic_store(&h->bad, true);
-		if (hp->logit_softcap > 0.0f)
-			f->kernels->softcap(logits, end - begin, hp->logit_softcap);
+	chunk = ferry_pass_chunk(hp->n_vocab, FERRY_PASS_ROWS, n_threads);
+	begin = end = 0;
+	while (ferry_pool_take(f->pool, hp->n_vocab, chunk, &begin, &end)) {
+		ferry_pass_multiply(f, &output, &in, h->logits, begin, end);
+		for (uint32_t t = 0; t < h->n; t++)
+			finish_logits(h, h->logits + (size_t)t * hp->n_vocab + begin, end - begin);
 	}
 }
 

@@ -83,8 +83,7 @@ void ferry_pass_attention(struct ferry_pass *p, uint32_t layer, uint32_t thread,
 			  uint32_t n_threads);
 
 /* feed_forward.c: f->x to f->y */
-void ferry_pass_feed_forward(struct ferry_pass *p, uint32_t layer, uint32_t thread,
-			     uint32_t n_threads);
+void ferry_pass_feed_forward(struct ferry_pass *p, uint32_t layer, uint32_t n_threads);
 
 /* experts.c: f->x to f->y */
 void ferry_pass_experts(struct ferry_pass *p, uint32_t layer, uint32_t thread, uint32_t n_threads);
@@ -94,6 +93,17 @@ static inline void ferry_pass_rows(size_t n, uint32_t thread, uint32_t n_threads
 				   size_t *end)
 {
 	ferry_pool_share(n, 16, thread, n_threads, begin, end);
+}
+
+/* Rows of the unit in which work is taken: those that the kernels like to have together. */
+enum { FERRY_PASS_ROWS = 64 };
+
+/* So many of n rows, whole units of @grain, are taken at once: a few times per thread. */
+static inline size_t ferry_pass_chunk(size_t n, size_t grain, uint32_t n_threads)
+{
+	const size_t chunk = n / grain / (4 * (size_t)n_threads) * grain;
+
+	return chunk ? chunk : grain;
 }
 
 /* What a matrix is multiplied with: rows [first, first + n_tokens) of activations. */
@@ -125,6 +135,12 @@ static inline void ferry_pass_quantize(const struct ferry_forward *f, const stru
  */
 void ferry_pass_multiply(const struct ferry_forward *f, const struct ferry_weight *w,
 			 const struct ferry_input *x, float *y, size_t row_begin, size_t row_end);
+
+/*
+ * All rows, shared by the threads; nothing else of the kind may be between the same two barriers.
+ */
+void ferry_pass_multiply_all(const struct ferry_forward *f, const struct ferry_weight *w,
+			     const struct ferry_input *x, float *y);
 
 /* feed_forward.c: gate = activation(W_gate x) * W_up x on rows [begin, end) of both */
 void ferry_pass_gate_up(const struct ferry_forward *f, const struct ferry_weight *gate,

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -180,6 +181,57 @@ static void test_shares_cover_everything_once(void **state)
 			}
 }
 
+/* Two sections with a barrier between them: every item of each is taken once. */
+struct taking {
+	struct ferry_pool *pool;
+	size_t n, chunk;
+	atomic_uint *taken[2]; /* [n] */
+};
+
+static void take_all(void *data, uint32_t thread, uint32_t n_threads)
+{
+	struct taking *t = data;
+
+	(void)thread, (void)n_threads;
+	for (int section = 0; section < 2; section++) {
+		for (size_t b = 0, e = 0; ferry_pool_take(t->pool, t->n, t->chunk, &b, &e);)
+			for (size_t i = b; i < e; i++)
+				atomic_fetch_add(&t->taken[section][i], 1);
+		ferry_pool_barrier(t->pool);
+	}
+}
+
+static void test_every_item_is_taken_once(void **state)
+{
+	static const size_t sizes[][2] = {{0, 1}, {1, 1}, {7, 3}, {64, 64}, {65, 64}, {1000, 7}};
+	struct ferry_error err;
+
+	(void)state;
+	for (uint32_t n_threads = 0; n_threads <= 5; n_threads++) {
+		struct taking t = {0};
+
+		if (n_threads)
+			assert_int_equal(ferry_pool_new(n_threads, &t.pool, &err), 0);
+		for (size_t k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++)
+			for (int run = 0; run < 20; run++) {
+				t.n = sizes[k][0];
+				t.chunk = sizes[k][1];
+				for (int s = 0; s < 2; s++) {
+					t.taken[s] = calloc(t.n + 1, sizeof(*t.taken[s]));
+					assert_non_null(t.taken[s]);
+				}
+				ferry_pool_run(t.pool, take_all, &t);
+				for (int s = 0; s < 2; s++) {
+					for (size_t i = 0; i < t.n; i++)
+						assert_int_equal(atomic_load(&t.taken[s][i]), 1);
+					assert_int_equal(atomic_load(&t.taken[s][t.n]), 0);
+					free(t.taken[s]);
+				}
+			}
+		ferry_pool_free(t.pool);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +242,7 @@ int main(void)
 		cmocka_unit_test(test_zero_means_the_cpus_of_this_process),
 		cmocka_unit_test(test_too_many_threads_are_refused),
 		cmocka_unit_test(test_shares_cover_everything_once),
+		cmocka_unit_test(test_every_item_is_taken_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
