@@ -9,6 +9,7 @@
 
 #include "base/printable.h"
 #include "cli/command.h"
+#include "compute/attention.h"
 #include "engine/kv_cache.h"
 #include "model/chat_template.h"
 #include "model/model.h"
@@ -162,9 +163,12 @@ static void describe_model(json_t *root, const struct ferry_model *m)
 	}
 	if (h->n_swa)
 		json_object_set_new(root, "sliding_window", json_integer(h->n_swa));
+	/* A cache has whole tiles only. */
 	json_object_set_new(
 		root, "kv_bytes_per_position",
-		json_integer((json_int_t)ferry_kv_cache_bytes(m, 0, h->n_layers, 1, FERRY_KV_F16)));
+		json_integer((json_int_t)ferry_kv_cache_bytes(m, 0, h->n_layers,
+							      FERRY_ATTENTION_TILE, FERRY_KV_F16) /
+			     FERRY_ATTENTION_TILE));
 }
 
 /* Names come from the file: nothing of them may steer the terminal. */

@@ -22,6 +22,8 @@ def main():
         tmp = pathlib.Path(tmp)
         model = make_model(tmp / "a model.gguf", "--arch", "llama", "--type", "Q8_0")
         info = json.loads(ferry("info", "-m", model, "--json").text())
+        tap.check("info counts a position of the KV cache once, not a tile of them", expect(
+            (info["kv_bytes_per_position"] == info["n_layers"] * info["n_head_kv"] * 2 * info["n_head_dim"] * 2, info)))
         n_vocab = info["n_vocab"]
 
         r = ferry("--version")
