@@ -54,6 +54,18 @@ static struct ferry_model *open_fixture(const struct ferry_tiny_model *options)
 	return m;
 }
 
+/* Sanitizers take minutes for what is the same memory over and over: a part of it will do. */
+#if defined(__SANITIZE_ADDRESS__)
+#define INSTRUMENTED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define INSTRUMENTED 1
+#endif
+#endif
+#ifndef INSTRUMENTED
+#define INSTRUMENTED 0
+#endif
+
 static float *run(const struct ferry_model *m, const struct logit_run *how, const int32_t *ids,
 		  uint32_t n)
 {
@@ -89,12 +101,12 @@ static void check_model(const struct ferry_model *m, enum ferry_kv_type kv, cons
 	float *expected = run(m, &base, ids, n);
 	struct logit_run how;
 
-	for (uint32_t threads = 1; threads <= 5; threads++) {
+	for (uint32_t threads = 1; threads <= 5; threads += INSTRUMENTED ? 4 : 1) {
 		how = base;
 		how.n_threads = threads;
 		check_run(m, &how, ids, n, expected);
 	}
-	for (unsigned i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+	for (unsigned i = INSTRUMENTED ? 3 : 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
 		how = base;
 		how.piece = pieces[i];
 		how.n_threads = i % 3;
@@ -174,7 +186,8 @@ static void test_long_contexts(void **state)
 			struct logit_run how = {.kv_type = (enum ferry_kv_type)type};
 			float *expected = run(m, &how, ids, LONG);
 
-			for (how.n_threads = 1; how.n_threads <= 5; how.n_threads++) {
+			for (how.n_threads = INSTRUMENTED ? 3 : 1; how.n_threads <= 5;
+			     how.n_threads += INSTRUMENTED ? 3 : 1) {
 				how.n_prompt = how.n_threads % 2 ? LONG - LAST : LONG - 600;
 				how.piece = how.n_threads % 2 ? 1 : 300;
 				check_run(m, &how, ids, LONG, expected);

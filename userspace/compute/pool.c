@@ -49,6 +49,7 @@ struct worker {
 
 struct ferry_pool {
 	uint32_t n_threads;
+	int spins;		/* within a pass */
 	struct worker *workers; /* [n_threads - 1], threads 1... */
 
 	/* written before `run` changes, read after */
@@ -124,7 +125,7 @@ void ferry_pool_run(struct ferry_pool *p,
 	atomic_store(&p->next, 0);
 	event_advance(&p->run);
 	fn(data, 0, p->n_threads);
-	event_wait(&p->done, done, SPINS);
+	event_wait(&p->done, done, p->spins);
 }
 
 void ferry_pool_barrier(struct ferry_pool *p)
@@ -135,7 +136,7 @@ void ferry_pool_barrier(struct ferry_pool *p)
 		return;
 	passed = atomic_load(&p->barrier.value);
 	if (atomic_fetch_add(&p->arrived, 1) + 1 < p->n_threads) {
-		event_wait(&p->barrier, passed, SPINS);
+		event_wait(&p->barrier, passed, p->spins);
 		return;
 	}
 	/* The last one: nobody counts for the next barrier before this one is passed. */
@@ -207,7 +208,11 @@ int ferry_pool_new(uint32_t n_threads, struct ferry_pool **out, struct ferry_err
 	p = aligned_alloc(CACHE_LINE, sizeof(*p));
 	if (!p)
 		return ferry_fail_memory(err, "the thread pool", sizeof(*p));
-	*p = (struct ferry_pool){.n_threads = n_threads};
+	/* Where threads share a core, who looks keeps the one that is waited for from working. */
+	*p = (struct ferry_pool){
+		.n_threads = n_threads,
+		.spins = n_threads <= cpus_of_this_process() ? SPINS : IDLE_SPINS,
+	};
 	p->workers = calloc(n_threads, sizeof(*p->workers));
 	if (!p->workers) {
 		ret = ferry_fail_memory(err, "the thread pool", n_threads * sizeof(*p->workers));
