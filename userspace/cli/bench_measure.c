@@ -103,9 +103,12 @@ static int measure_round(struct ferry_local_engine *e, const struct ferry_bench_
 	uint64_t start;
 	int ret = 0;
 
-	/* The first round fills the whole depth; later ones find there what it left. */
+	/*
+	 * Before the first round the whole depth is filled, or at least a prompt: later rounds find
+	 * there what it left, and none pays for pages that are touched for the first time.
+	 */
 	if (!round)
-		ret = fill(e, r, deepest(b), err);
+		ret = fill(e, r, b->n_depths ? deepest(b) : b->n_prompt, err);
 	if (ret)
 		return ret;
 	ferry_kv_cache_truncate(e->kv, 0);
@@ -214,8 +217,9 @@ int ferry_bench_measure(const struct ferry_bench_setting *b, struct ferry_bench_
 	if (ret)
 		goto free_rounds;
 	r->progress = ferry_progress_start(
-		"bench", deepest(b) + (uint64_t)b->n_rounds *
-					      (b->n_prompt + (b->n_depths + 1) * b->n_decode));
+		"bench",
+		(b->n_depths ? deepest(b) : b->n_prompt) +
+			(uint64_t)b->n_rounds * (b->n_prompt + (b->n_depths + 1) * b->n_decode));
 	for (uint32_t i = 0; i < b->n_rounds && !ret; i++)
 		ret = measure_round(&e, b, r, i, err);
 	ferry_progress_end(&r->progress);
