@@ -56,8 +56,8 @@ static __always_inline __u32 slot_of_ip(struct __sk_buff *skb, __u32 offset, __b
 		tos = (__u8)(head[0] << 4 | head[1] >> 4);
 	}
 	switch (tos >> ECN_BITS) {
-#define row(class, name, dscp, budget) \
-	case dscp:                     \
+#define row(class, name, dscp, budget, share) \
+	case dscp:                            \
 		return class;
 		FERRY_CLASS_TABLE(row)
 #undef row

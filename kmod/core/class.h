@@ -19,8 +19,8 @@ struct ferry_verdict {
 static inline const char *ferry_class_name(unsigned int class)
 {
 	switch (class) {
-#define ferry_row(class_, name_, dscp_, budget_) \
-	case class_:                             \
+#define ferry_row(class_, name_, dscp_, budget_, share_) \
+	case class_:                                     \
 		return name_;
 		FERRY_CLASS_TABLE(ferry_row)
 #undef ferry_row
@@ -33,8 +33,8 @@ static inline const char *ferry_class_name(unsigned int class)
 static inline __u8 ferry_class_dscp(unsigned int class)
 {
 	switch (class) {
-#define ferry_row(class_, name_, dscp_, budget_) \
-	case class_:                             \
+#define ferry_row(class_, name_, dscp_, budget_, share_) \
+	case class_:                                     \
 		return dscp_;
 		FERRY_CLASS_TABLE(ferry_row)
 #undef ferry_row
@@ -47,8 +47,8 @@ static inline __u8 ferry_class_dscp(unsigned int class)
 static inline __u16 ferry_class_budget(unsigned int class)
 {
 	switch (class) {
-#define ferry_row(class_, name_, dscp_, budget_) \
-	case class_:                             \
+#define ferry_row(class_, name_, dscp_, budget_, share_) \
+	case class_:                                     \
 		return budget_;
 		FERRY_CLASS_TABLE(ferry_row)
 #undef ferry_row
@@ -57,12 +57,26 @@ static inline __u16 ferry_class_budget(unsigned int class)
 	}
 }
 
+/* Guaranteed share of @class in thousandths of the rate, 0 where there is no such class. */
+static inline __u32 ferry_class_share(unsigned int class)
+{
+	switch (class) {
+#define ferry_row(class_, name_, dscp_, budget_, share_) \
+	case class_:                                     \
+		return share_;
+		FERRY_CLASS_TABLE(ferry_row)
+#undef ferry_row
+	default:
+		return 0;
+	}
+}
+
 /* Class that @dscp marks; the default class for a code point that is not in the table. */
 static inline enum ferry_class ferry_class_from_dscp(unsigned int dscp)
 {
 	switch (dscp) {
-#define ferry_row(class_, name_, dscp_, budget_) \
-	case dscp_:                              \
+#define ferry_row(class_, name_, dscp_, budget_, share_) \
+	case dscp_:                                      \
 		return class_;
 		FERRY_CLASS_TABLE(ferry_row)
 #undef ferry_row

@@ -57,7 +57,7 @@ enum ferry_class {
 
 /*
  * FERRY_CLASS_TABLE - one row for each class, in class order
- * @row: macro of four arguments (class, name, dscp, budget)
+ * @row: macro of five arguments (class, name, dscp, budget, share)
  *
  *   class   enum ferry_class
  *   name    lower case, as it stands in sysfs, in metrics and in tc's output
@@ -65,19 +65,21 @@ enum ferry_class {
  *           chose another. The values differ from class to class. That of the default class is 0,
  *           which the rest of the world sends as well: it says nothing about whose packet it is
  *   budget  how long a packet without a deadline of its own may take, as a deadline bucket;
- *           FERRY_DEADLINE_NONE for a class without deadlines. Those of decode, prefill and kv
- *           are defaults that can be set for each qdisc
+ *           FERRY_DEADLINE_NONE for a class without deadlines. A default that can be set for each
+ *           qdisc
+ *   share   thousandths of the qdisc's rate that the class is sure of while it has packets; a class
+ *           with deadlines goes ahead of others only within it. A default, likewise
  */
 /* clang-format off */
-#define FERRY_CLASS_TABLE(row)                                                      \
-	row(FERRY_CLASS_CTRL,    "ctrl",    16 /* CS2 */,    10 /* 5 ms */)         \
-	row(FERRY_CLASS_TOKEN,   "token",   46 /* EF */,     20 /* 10 ms */)        \
-	row(FERRY_CLASS_DECODE,  "decode",  34 /* AF41 */,   100 /* 50 ms */)       \
-	row(FERRY_CLASS_PREFILL, "prefill", 36 /* AF42 */,   1000 /* 500 ms */)     \
-	row(FERRY_CLASS_KV,      "kv",      26 /* AF31 */,   4000 /* 2 s */)        \
-	row(FERRY_CLASS_DEFAULT, "default", 0 /* CS0 */,     FERRY_DEADLINE_NONE)   \
-	row(FERRY_CLASS_MODEL,   "model",   10 /* AF11 */,   FERRY_DEADLINE_NONE)   \
-	row(FERRY_CLASS_SYNC,    "sync",    1 /* LE */,      FERRY_DEADLINE_NONE)
+#define FERRY_CLASS_TABLE(row)                                                        \
+	row(FERRY_CLASS_CTRL,    "ctrl",    16 /* CS2 */,  10 /* 5 ms */,        20)  \
+	row(FERRY_CLASS_TOKEN,   "token",   46 /* EF */,   20 /* 10 ms */,       100) \
+	row(FERRY_CLASS_DECODE,  "decode",  34 /* AF41 */, 100 /* 50 ms */,      230) \
+	row(FERRY_CLASS_PREFILL, "prefill", 36 /* AF42 */, 1000 /* 500 ms */,    230) \
+	row(FERRY_CLASS_KV,      "kv",      26 /* AF31 */, 4000 /* 2 s */,       100) \
+	row(FERRY_CLASS_DEFAULT, "default", 0 /* CS0 */,   FERRY_DEADLINE_NONE,  250) \
+	row(FERRY_CLASS_MODEL,   "model",   10 /* AF11 */, FERRY_DEADLINE_NONE,  50)  \
+	row(FERRY_CLASS_SYNC,    "sync",    1 /* LE */,    FERRY_DEADLINE_NONE,  10)
 /* clang-format on */
 
 /*
@@ -112,5 +114,207 @@ enum ferry_class {
 /* Verdict for the qdisc whose handle is @major: as `tc` prints it, but as a number. */
 #define FERRY_VERDICT(major, minor)  (((__u32)(major) << 16) | ((__u32)(minor)&0xffff))
 #define FERRY_VERDICT_MAJOR(verdict) ((__u32)(verdict) >> 16)
+
+/**
+ * enum ferry_source - which carrier set the class of a packet, in the order in which they are asked
+ * @FERRY_SOURCE_PRIORITY: skb->priority held a verdict for this qdisc.
+ * @FERRY_SOURCE_MARK:     the masked firewall mark named a class.
+ * @FERRY_SOURCE_FILTER:   a filter attached to the qdisc answered.
+ * @FERRY_SOURCE_DSCP:     the code point stands in the qdisc's table for another class than default.
+ * @FERRY_SOURCE_DEFAULT:  nobody said anything.
+ */
+enum ferry_source {
+	FERRY_SOURCE_PRIORITY = 0,
+	FERRY_SOURCE_MARK = 1,
+	FERRY_SOURCE_FILTER = 2,
+	FERRY_SOURCE_DSCP = 3,
+	FERRY_SOURCE_DEFAULT = 4,
+};
+
+#define FERRY_SOURCE_COUNT 5
+
+/**
+ * enum ferry_mode - how much energy the machine wants to spend; one for the whole machine
+ * @FERRY_MODE_NORMAL:   every class is sent.
+ * @FERRY_MODE_SAVER:    classes model and sync are sent in short windows only, the same on every link,
+ *                       so that a radio can sleep between them.
+ * @FERRY_MODE_CRITICAL: classes model and sync wait until the mode changes.
+ */
+enum ferry_mode {
+	FERRY_MODE_NORMAL = 0,
+	FERRY_MODE_SAVER = 1,
+	FERRY_MODE_CRITICAL = 2,
+};
+
+#define FERRY_MODE_COUNT 3
+
+/*
+ * Options of the qdisc, kind "ferry": attributes inside TCA_OPTIONS
+ *
+ * All of them travel both ways: from tc to the kernel, where those that are absent keep their
+ * value (at creation: the default), and back in a dump, which has all of them. Creating and
+ * changing takes CAP_NET_ADMIN in the initial user namespace. Nothing is changed by a message
+ * with a value out of range; the answer says which.
+ *
+ *   attribute                type    unit           range                 default
+ *   TCA_FERRY_RATE64         u64     bytes/s        0, 125 .. 2^40        0: unshaped
+ *   TCA_FERRY_OVERHEAD       s32     bytes/packet   -64 .. 256            0
+ *   TCA_FERRY_MPU            u32     bytes          0 .. 256              0
+ *   TCA_FERRY_LIMIT          u32     bytes of memory  0, 65536 .. 2^30    0: chosen by the rate
+ *   TCA_FERRY_ECN            u8      flag           0, 1                  1
+ *   TCA_FERRY_TARGET         u32     microseconds   100 .. 1000000        5000
+ *   TCA_FERRY_INTERVAL       u32     microseconds   1000 .. 10000000      100000
+ *   TCA_FERRY_CE_THRESHOLD   u32     microseconds   0 (off) .. 1000000    1000
+ *   TCA_FERRY_SPLIT_GSO      u8      enum ferry_split                     auto
+ *   TCA_FERRY_FWMARK         u32     mask           one run of bits       0: not looked at
+ *   TCA_FERRY_DSCP           64 x u8 class of each code point             FERRY_CLASS_TABLE
+ *   TCA_FERRY_WASH           u8      flag           0, 1                  0
+ *   TCA_FERRY_CLASSES        nest    of TCA_FERRY_CLASS nests, one for each class that changes
+ *
+ * TARGET is a lower bound: a class with a budget has the larger of it and a quarter of its budget.
+ * CE_THRESHOLD concerns ECT(1) packets only. FWMARK: (mark & mask), shifted down to bit 0, is 1 +
+ * the class; 0 and anything above 8 say nothing. WASH clears the code point (not the ECN bits) of
+ * every packet that leaves. In a dump TCA_FERRY_LIMIT is what was asked for, so 0 stays 0; what
+ * holds stands in the statistics.
+ */
+enum {
+	TCA_FERRY_UNSPEC,
+	TCA_FERRY_PAD,
+	TCA_FERRY_RATE64,
+	TCA_FERRY_OVERHEAD,
+	TCA_FERRY_MPU,
+	TCA_FERRY_LIMIT,
+	TCA_FERRY_ECN,
+	TCA_FERRY_TARGET,
+	TCA_FERRY_INTERVAL,
+	TCA_FERRY_CE_THRESHOLD,
+	TCA_FERRY_SPLIT_GSO,
+	TCA_FERRY_FWMARK,
+	TCA_FERRY_DSCP,
+	TCA_FERRY_WASH,
+	TCA_FERRY_CLASSES,
+	__TCA_FERRY_MAX,
+};
+
+#define TCA_FERRY_MAX	 (__TCA_FERRY_MAX - 1)
+
+#define FERRY_DSCP_COUNT 64
+
+/**
+ * enum ferry_split - when a packet of many segments (GSO) is taken apart before it is queued
+ * @FERRY_SPLIT_NEVER:  never.
+ * @FERRY_SPLIT_AUTO:   when sending it in one piece would hold up the link for over a millisecond.
+ * @FERRY_SPLIT_ALWAYS: always.
+ */
+enum ferry_split {
+	FERRY_SPLIT_NEVER = 0,
+	FERRY_SPLIT_AUTO = 1,
+	FERRY_SPLIT_ALWAYS = 2,
+};
+
+#define FERRY_SPLIT_COUNT 3
+
+/*
+ * Inside TCA_FERRY_CLASSES, an attribute TCA_FERRY_CLASS is a nest that holds
+ *
+ *   TCA_FERRY_CLASS_ID      u8    enum ferry_class; required, each class at most once
+ *   TCA_FERRY_CLASS_BUDGET  u32   microseconds: 500 .. 60000000; only for classes ctrl to kv
+ *   TCA_FERRY_CLASS_SHARE   u32   thousandths of the rate that are guaranteed: 1 .. 1000; over all
+ *                                 classes at most 1000
+ */
+enum {
+	TCA_FERRY_CLASSES_UNSPEC,
+	TCA_FERRY_CLASS,
+	__TCA_FERRY_CLASSES_MAX,
+};
+
+#define TCA_FERRY_CLASSES_MAX (__TCA_FERRY_CLASSES_MAX - 1)
+
+enum {
+	TCA_FERRY_CLASS_UNSPEC,
+	TCA_FERRY_CLASS_ID,
+	TCA_FERRY_CLASS_BUDGET,
+	TCA_FERRY_CLASS_SHARE,
+	__TCA_FERRY_CLASS_MAX,
+};
+
+#define TCA_FERRY_CLASS_MAX (__TCA_FERRY_CLASS_MAX - 1)
+
+/*
+ * Statistics of the qdisc: attributes inside TCA_STATS_APP, kernel to user, readable by everyone
+ * who may read the qdisc
+ *
+ *   TCA_FERRY_STATS_MEMORY        u32   bytes that queued packets occupy now
+ *   TCA_FERRY_STATS_MEMORY_LIMIT  u32   bytes that they may occupy
+ *   TCA_FERRY_STATS_MEMORY_PEAK   u32   the most they occupied since the qdisc was created
+ *   TCA_FERRY_STATS_FLOWS         u32   flows that have packets queued or had some a moment ago
+ *   TCA_FERRY_STATS_COLLISIONS    u64   packets of a flow that had to share another flow's queue
+ *   TCA_FERRY_STATS_SPLITS        u64   GSO packets that were taken apart
+ *   TCA_FERRY_STATS_DRAIN64       u64   bytes/s at which an unshaped link was last seen to drain;
+ *                                       0 where the qdisc shapes or has not seen it yet
+ *   TCA_FERRY_STATS_MODE          u8    enum ferry_mode
+ *   TCA_FERRY_STATS_CLASSES       nest  of 8 TCA_FERRY_STATS_CLASS nests in class order, each with
+ *
+ *     TCA_FERRY_CSTATS_ID           u8    enum ferry_class
+ *     TCA_FERRY_CSTATS_PACKETS      u64   packets sent; over the classes they add up to the qdisc's
+ *     TCA_FERRY_CSTATS_BYTES        u64   bytes sent, likewise
+ *     TCA_FERRY_CSTATS_DROPS        u64   packets dropped, for whatever reason
+ *     TCA_FERRY_CSTATS_LIMIT_DROPS  u64   those of them that were dropped for want of memory
+ *     TCA_FERRY_CSTATS_MARKS        u64   packets that got CE here
+ *     TCA_FERRY_CSTATS_LATE         u64   packets sent after their deadline
+ *     TCA_FERRY_CSTATS_BACKLOG      u32   bytes queued
+ *     TCA_FERRY_CSTATS_QLEN         u32   packets queued
+ *     TCA_FERRY_CSTATS_FLOWS        u32   as TCA_FERRY_STATS_FLOWS
+ *     TCA_FERRY_CSTATS_P50          u32   microseconds: median time in the queue of the last
+ *     TCA_FERRY_CSTATS_P99          u32   thousands of packets, and its 99th percentile; at most
+ *                                         an eighth too high
+ *     TCA_FERRY_CSTATS_SOURCES      5 x u64, by enum ferry_source: packets sent whose class that
+ *                                         carrier set; they add up to PACKETS
+ */
+enum {
+	TCA_FERRY_STATS_UNSPEC,
+	TCA_FERRY_STATS_PAD,
+	TCA_FERRY_STATS_MEMORY,
+	TCA_FERRY_STATS_MEMORY_LIMIT,
+	TCA_FERRY_STATS_MEMORY_PEAK,
+	TCA_FERRY_STATS_FLOWS,
+	TCA_FERRY_STATS_COLLISIONS,
+	TCA_FERRY_STATS_SPLITS,
+	TCA_FERRY_STATS_DRAIN64,
+	TCA_FERRY_STATS_MODE,
+	TCA_FERRY_STATS_CLASSES,
+	__TCA_FERRY_STATS_MAX,
+};
+
+#define TCA_FERRY_STATS_MAX (__TCA_FERRY_STATS_MAX - 1)
+
+enum {
+	TCA_FERRY_STATS_CLASSES_UNSPEC,
+	TCA_FERRY_STATS_CLASS,
+	__TCA_FERRY_STATS_CLASSES_MAX,
+};
+
+#define TCA_FERRY_STATS_CLASSES_MAX (__TCA_FERRY_STATS_CLASSES_MAX - 1)
+
+enum {
+	TCA_FERRY_CSTATS_UNSPEC,
+	TCA_FERRY_CSTATS_PAD,
+	TCA_FERRY_CSTATS_ID,
+	TCA_FERRY_CSTATS_PACKETS,
+	TCA_FERRY_CSTATS_BYTES,
+	TCA_FERRY_CSTATS_DROPS,
+	TCA_FERRY_CSTATS_LIMIT_DROPS,
+	TCA_FERRY_CSTATS_MARKS,
+	TCA_FERRY_CSTATS_LATE,
+	TCA_FERRY_CSTATS_BACKLOG,
+	TCA_FERRY_CSTATS_QLEN,
+	TCA_FERRY_CSTATS_FLOWS,
+	TCA_FERRY_CSTATS_P50,
+	TCA_FERRY_CSTATS_P99,
+	TCA_FERRY_CSTATS_SOURCES,
+	__TCA_FERRY_CSTATS_MAX,
+};
+
+#define TCA_FERRY_CSTATS_MAX (__TCA_FERRY_CSTATS_MAX - 1)
 
 #endif /* _UAPI_LINUX_FERRY_H */
