@@ -120,7 +120,7 @@ enum ferry_class {
  * @FERRY_SOURCE_PRIORITY: skb->priority held a verdict for this qdisc.
  * @FERRY_SOURCE_MARK:     the masked firewall mark named a class.
  * @FERRY_SOURCE_FILTER:   a filter attached to the qdisc answered.
- * @FERRY_SOURCE_DSCP:     the code point stands in the qdisc's table for another class than default.
+ * @FERRY_SOURCE_DSCP:     the code point stands for another class than default.
  * @FERRY_SOURCE_DEFAULT:  nobody said anything.
  */
 enum ferry_source {
@@ -136,8 +136,8 @@ enum ferry_source {
 /**
  * enum ferry_mode - how much energy the machine wants to spend; one for the whole machine
  * @FERRY_MODE_NORMAL:   every class is sent.
- * @FERRY_MODE_SAVER:    classes model and sync are sent in short windows only, the same on every link,
- *                       so that a radio can sleep between them.
+ * @FERRY_MODE_SAVER:    classes model and sync are sent in short windows only, the same on every
+ *                       link, so that a radio can sleep between them.
  * @FERRY_MODE_CRITICAL: classes model and sync wait until the mode changes.
  */
 enum ferry_mode {
