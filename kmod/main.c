@@ -7,6 +7,7 @@
 
 #include "energy/class.h"
 #include "link/class.h"
+#include "netlink/family.h"
 #include "version.h"
 
 static int __init ferry_init(void)
@@ -23,8 +24,15 @@ static int __init ferry_init(void)
 		pr_err("cannot create /sys/class/ferry_energy: error %d\n", err);
 		goto unregister_link;
 	}
+	err = ferry_netlink_register();
+	if (err) {
+		pr_err("cannot register the netlink family: error %d\n", err);
+		goto unregister_energy;
+	}
 	return 0;
 
+unregister_energy:
+	ferry_energy_class_unregister();
 unregister_link:
 	ferry_link_class_unregister();
 	return err;
@@ -32,6 +40,7 @@ unregister_link:
 
 static void __exit ferry_exit(void)
 {
+	ferry_netlink_unregister();
 	ferry_energy_class_unregister();
 	ferry_link_class_unregister();
 }

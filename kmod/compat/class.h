@@ -11,4 +11,13 @@
 #define ferry_class_device struct device
 #endif
 
+/* What the show() of a class's own attribute gets: const since Linux 6.4. */
+#ifdef FERRY_CLASS_SHOW_IS_CONST
+#define ferry_show_class     const struct class
+#define ferry_show_attribute const struct class_attribute
+#else
+#define ferry_show_class     struct class
+#define ferry_show_attribute struct class_attribute
+#endif
+
 #endif /* FERRY_COMPAT_CLASS_H */

@@ -8,5 +8,11 @@ ferry-probe = $(if $(shell grep -F '$(1)' $(srctree)/include/$(2)),-D$(3))
 
 # In variables, because a lone parenthesis would end the call.
 ferry-namespace-const := namespace)(const struct device *
+ferry-show-const := show)(const struct class *class
+ferry-range-const := const struct netlink_range_validation *range;
+ferry-dump-info := struct genl_info info;
 
 ccflags-y += $(call ferry-probe,$(ferry-namespace-const),linux/device/class.h,FERRY_CLASS_DEVICE_IS_CONST)
+ccflags-y += $(call ferry-probe,$(ferry-show-const),linux/device/class.h,FERRY_CLASS_SHOW_IS_CONST)
+ccflags-y += $(call ferry-probe,$(ferry-dump-info),net/genetlink.h,FERRY_GENL_DUMP_HAS_INFO)
+ccflags-y += $(call ferry-probe,$(ferry-range-const),net/netlink.h,FERRY_POLICY_RANGE_IS_CONST)

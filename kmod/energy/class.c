@@ -8,11 +8,13 @@
 
 #include "../version.h"
 #include "class.h"
+#include "mode.h"
 
 static CLASS_ATTR_STRING(version, 0444, FERRY_VERSION);
 
 static struct attribute *ferry_energy_class_attrs[] = {
 	&class_attr_version.attr.attr,
+	&ferry_mode_attribute.attr,
 	NULL,
 };
 ATTRIBUTE_GROUPS(ferry_energy_class);

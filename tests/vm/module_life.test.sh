@@ -11,7 +11,7 @@ insmod "$module" || fail "ferry.ko does not load"
 [ -d /sys/module/ferry ] || fail "the kernel does not list the module"
 for class in ferry_link ferry_energy; do
 	[ -d /sys/class/$class ] || fail "/sys/class/$class is missing"
-	expect "/sys/class/$class" "$(ls /sys/class/$class)" version
+	[ -f /sys/class/$class/version ] || fail "/sys/class/$class has no version"
 	expect "version of $class" "$(cat /sys/class/$class/version)" "$version"
 	expect "size of version of $class" "$(wc -c </sys/class/$class/version)" $((${#version} + 1))
 	expect "mode of version of $class" "$(stat -c %a /sys/class/$class/version)" 444

@@ -315,6 +315,344 @@ enum {
 	__TCA_FERRY_CSTATS_MAX,
 };
 
-#define TCA_FERRY_CSTATS_MAX (__TCA_FERRY_CSTATS_MAX - 1)
+#define TCA_FERRY_CSTATS_MAX	(__TCA_FERRY_CSTATS_MAX - 1)
+
+/*
+ * Generic netlink family "ferry", version 1
+ *
+ * One socket belongs to one network namespace, and sees the links of that one only; energy and
+ * mode are the machine's. What a message holds is checked strictly: an attribute that its command
+ * does not know, a wrong length, a value out of range is an error, and the extended ack has a
+ * sentence about it. A message that is refused changed nothing.
+ *
+ *   command                direction, form           who                          attributes
+ *   FERRY_CMD_LINK_GET     request (do), dump        everyone                     FERRY_LINK_A_*
+ *   FERRY_CMD_LINK_SET     request                   CAP_NET_ADMIN over the       FERRY_LINK_A_*
+ *                                                    socket's network namespace
+ *   FERRY_CMD_LINK_CHANGED event, group "link"       everyone                     FERRY_LINK_A_*
+ *   FERRY_CMD_LINK_GONE    event, group "link"       everyone                     IFINDEX, NAME
+ *   FERRY_CMD_ENERGY_GET   request (do), dump        CAP_NET_ADMIN (*)            FERRY_ENERGY_A_*
+ *   FERRY_CMD_ENERGY_SET   request                   CAP_NET_ADMIN (*)            FERRY_ENERGY_A_*
+ *   FERRY_CMD_ENERGY_DEL   request                   CAP_NET_ADMIN (*)            NAME
+ *   FERRY_CMD_ENERGY_CHANGED event, group "energy"   CAP_NET_ADMIN (*)            FERRY_ENERGY_A_*
+ *   FERRY_CMD_ENERGY_GONE  event, group "energy"     CAP_NET_ADMIN (*)            NAME
+ *   FERRY_CMD_MODEL_SET    request                   CAP_NET_ADMIN (*)            FERRY_MODEL_A_*
+ *   FERRY_CMD_MODE_GET     request (do)              everyone                     FERRY_MODE_A_*
+ *   FERRY_CMD_MODE_SET     request                   CAP_NET_ADMIN (*)            FERRY_MODE_A_*
+ *   FERRY_CMD_MODE_CHANGED event, group "mode"       everyone                     FERRY_MODE_A_*
+ *
+ *   (*) in the initial user namespace: root of a container is refused. What everyone may know about
+ *       energy, averaged and rounded, stands in sysfs.
+ *
+ * An answer carries the command of its request. An energy event goes to the initial network
+ * namespace only: elsewhere root of a container may join the group "energy", and hears nothing.
+ *
+ * Events say that something changed and what it is now. They are no record of every step: changes
+ * of one link that follow each other closely are told once. A socket that does not keep up gets
+ * ENOBUFS from its next read, and has missed events; a dump then says how things are, and the
+ * events that follow hold from there. So: join the group, then dump, and dump again after ENOBUFS.
+ */
+#define FERRY_GENL_NAME		"ferry"
+#define FERRY_GENL_VERSION	1
+
+#define FERRY_GROUP_LINK_NAME	"link"
+#define FERRY_GROUP_ENERGY_NAME "energy"
+#define FERRY_GROUP_MODE_NAME	"mode"
+
+enum ferry_cmd {
+	FERRY_CMD_UNSPEC,
+	FERRY_CMD_LINK_GET,
+	FERRY_CMD_LINK_SET,
+	FERRY_CMD_LINK_CHANGED,
+	FERRY_CMD_LINK_GONE,
+	FERRY_CMD_ENERGY_GET,
+	FERRY_CMD_ENERGY_SET,
+	FERRY_CMD_ENERGY_DEL,
+	FERRY_CMD_ENERGY_CHANGED,
+	FERRY_CMD_ENERGY_GONE,
+	FERRY_CMD_MODEL_SET,
+	FERRY_CMD_MODE_GET,
+	FERRY_CMD_MODE_SET,
+	FERRY_CMD_MODE_CHANGED,
+	__FERRY_CMD_MAX,
+};
+
+#define FERRY_CMD_MAX (__FERRY_CMD_MAX - 1)
+
+/**
+ * enum ferry_provenance - where a reading comes from
+ * @FERRY_PROVENANCE_NONE:     there is no reading.
+ * @FERRY_PROVENANCE_FAKE:     made up, for a test or a demonstration.
+ * @FERRY_PROVENANCE_ESTIMATE: computed from something else, by a model that may be wrong.
+ * @FERRY_PROVENANCE_MEASURED: a device measured it.
+ * @FERRY_PROVENANCE_KERNEL:   the kernel's own counters; of links only, and never pushed.
+ *
+ * Up to MEASURED in the order of trust: of several readings the least trustworthy counts.
+ */
+enum ferry_provenance {
+	FERRY_PROVENANCE_NONE = 0,
+	FERRY_PROVENANCE_FAKE = 1,
+	FERRY_PROVENANCE_ESTIMATE = 2,
+	FERRY_PROVENANCE_MEASURED = 3,
+	FERRY_PROVENANCE_KERNEL = 4,
+};
+
+#define FERRY_PROVENANCE_COUNT 5
+
+/*
+ * FERRY_PROVENANCE_TABLE - one row for each provenance: its name in sysfs and on command lines
+ * @row: macro of two arguments (provenance, name)
+ */
+/* clang-format off */
+#define FERRY_PROVENANCE_TABLE(row)                   \
+	row(FERRY_PROVENANCE_NONE,     "none")        \
+	row(FERRY_PROVENANCE_FAKE,     "fake")        \
+	row(FERRY_PROVENANCE_ESTIMATE, "estimate")    \
+	row(FERRY_PROVENANCE_MEASURED, "measured")    \
+	row(FERRY_PROVENANCE_KERNEL,   "kernel")
+/* clang-format on */
+
+/*
+ * How old a pushed reading may be when it arrives, and how long after it was taken it holds, in
+ * milliseconds. A reading that no longer holds is as if it had never been pushed.
+ */
+#define FERRY_AGE_MS_MAX       600000
+#define FERRY_VALID_MS_MIN     100
+#define FERRY_VALID_MS_MAX     600000
+#define FERRY_VALID_MS_DEFAULT 10000
+
+/* FERRY_MODE_TABLE - one row (mode, name) for each mode, as it stands in sysfs */
+/* clang-format off */
+#define FERRY_MODE_TABLE(row)                  \
+	row(FERRY_MODE_NORMAL,   "normal")     \
+	row(FERRY_MODE_SAVER,    "saver")      \
+	row(FERRY_MODE_CRITICAL, "critical")
+/* clang-format on */
+
+/**
+ * enum ferry_link_state - what a link can do at the moment
+ * @FERRY_LINK_STATE_DOWN:       switched off by its administrator.
+ * @FERRY_LINK_STATE_NO_CARRIER: switched on; nobody at the other end.
+ * @FERRY_LINK_STATE_DORMANT:    there is a carrier; it waits for something above it (802.1X, say).
+ * @FERRY_LINK_STATE_DEGRADED:   a collector says that it works badly. Only ever pushed.
+ * @FERRY_LINK_STATE_UP:         it works.
+ *
+ * The kernel knows best that a link does not work: a pushed state counts only while the kernel's
+ * own is UP.
+ */
+enum ferry_link_state {
+	FERRY_LINK_STATE_DOWN = 0,
+	FERRY_LINK_STATE_NO_CARRIER = 1,
+	FERRY_LINK_STATE_DORMANT = 2,
+	FERRY_LINK_STATE_DEGRADED = 3,
+	FERRY_LINK_STATE_UP = 4,
+};
+
+#define FERRY_LINK_STATE_COUNT 5
+
+/* FERRY_LINK_STATE_TABLE - one row (state, name) for each state, as it stands in sysfs */
+/* clang-format off */
+#define FERRY_LINK_STATE_TABLE(row)                          \
+	row(FERRY_LINK_STATE_DOWN,       "down")             \
+	row(FERRY_LINK_STATE_NO_CARRIER, "no-carrier")       \
+	row(FERRY_LINK_STATE_DORMANT,    "dormant")          \
+	row(FERRY_LINK_STATE_DEGRADED,   "degraded")         \
+	row(FERRY_LINK_STATE_UP,         "up")
+/* clang-format on */
+
+/*
+ * Attributes of a link, one for each network device of the namespace
+ *
+ *   in    LINK_SET takes it; those that are absent keep the reading they have
+ *   out   answers and events have it; readings that nobody knows are absent
+ *
+ *   attribute                       type   unit   dir.    range, meaning
+ *   FERRY_LINK_A_IFINDEX            u32    –      in, out required; in LINK_GET which link. A
+ *                                                         dump may have it: then of one link
+ *   FERRY_LINK_A_NAME               string –      out     name of the network device
+ *   FERRY_LINK_A_STATE              u32    –      in, out enum ferry_link_state
+ *   FERRY_LINK_A_TX_RATE_KBPS       u32    kbit/s in, out what was sent over the last second or
+ *                                                         so: the device's counters, if nobody
+ *                                                         pushed it. 1 kbit = 1000 bits
+ *   FERRY_LINK_A_RX_RATE_KBPS       u32    kbit/s in, out what was received, likewise
+ *   FERRY_LINK_A_CAPACITY_KBPS      u32    kbit/s in, out what it could send: the speed that the
+ *                                                         driver states, if nobody pushed it
+ *   FERRY_LINK_A_SRTT_US            u32    us     in, out smoothed round trip; ..60000000
+ *   FERRY_LINK_A_RTTVAR_US          u32    us     in, out its mean deviation; ..60000000
+ *   FERRY_LINK_A_RETRANSMIT_PPM     u32    ppm    in, out segments sent again; ..1000000
+ *   FERRY_LINK_A_SIGNAL_DBM         s32    dBm    in, out -200 .. 50
+ *   FERRY_LINK_A_BACKLOG_BYTES      u32    bytes  out     what waits in its qdiscs
+ *   FERRY_LINK_A_PROVENANCE         u32    –      in, out enum ferry_provenance; in: required,
+ *                                                         FAKE to MEASURED. out: the least
+ *                                                         trustworthy of the pushed readings
+ *                                                         that hold, KERNEL where none does
+ *   FERRY_LINK_A_AGE_MS             u32    ms     in, out in: age of the readings, 0 if absent;
+ *                                                         ..FERRY_AGE_MS_MAX, and less than
+ *                                                         VALID_MS. out: of the oldest that
+ *                                                         holds, or where none does of the
+ *                                                         kernel's sample; absent before it
+ *   FERRY_LINK_A_VALID_MS           u32    ms     in      how long after they were taken the
+ *                                                         readings hold: FERRY_VALID_MS_MIN ..
+ *                                                         _MAX, FERRY_VALID_MS_DEFAULT if absent
+ *   FERRY_LINK_A_CLASSES            nest   –      out     8 TCA_FERRY_STATS_CLASS nests as in the
+ *                                                         statistics of the qdisc (ID, PACKETS,
+ *                                                         BYTES, DROPS, MARKS, LATE, BACKLOG,
+ *                                                         QLEN, P50, P99, SOURCES); absent where
+ *                                                         no qdisc "ferry" is attached, and
+ *                                                         in events
+ */
+enum {
+	FERRY_LINK_A_UNSPEC,
+	FERRY_LINK_A_PAD,
+	FERRY_LINK_A_IFINDEX,
+	FERRY_LINK_A_NAME,
+	FERRY_LINK_A_STATE,
+	FERRY_LINK_A_TX_RATE_KBPS,
+	FERRY_LINK_A_RX_RATE_KBPS,
+	FERRY_LINK_A_CAPACITY_KBPS,
+	FERRY_LINK_A_SRTT_US,
+	FERRY_LINK_A_RTTVAR_US,
+	FERRY_LINK_A_RETRANSMIT_PPM,
+	FERRY_LINK_A_SIGNAL_DBM,
+	FERRY_LINK_A_BACKLOG_BYTES,
+	FERRY_LINK_A_PROVENANCE,
+	FERRY_LINK_A_AGE_MS,
+	FERRY_LINK_A_VALID_MS,
+	FERRY_LINK_A_CLASSES,
+	__FERRY_LINK_A_MAX,
+};
+
+#define FERRY_LINK_A_MAX	  (__FERRY_LINK_A_MAX - 1)
+
+#define FERRY_LINK_RTT_US_MAX	  60000000
+#define FERRY_LINK_SIGNAL_DBM_MIN (-200)
+#define FERRY_LINK_SIGNAL_DBM_MAX 50
+
+/* A million parts are the whole. */
+#define FERRY_PPM		  1000000
+
+/**
+ * enum ferry_energy_kind - what an energy source is
+ * @FERRY_ENERGY_KIND_BATTERY: a battery; its power is what it gives.
+ * @FERRY_ENERGY_KIND_PACKAGE: a processor package or a part of it (RAPL).
+ * @FERRY_ENERGY_KIND_BOARD:   a meter in the supply of a board or a rail of it.
+ * @FERRY_ENERGY_KIND_THERMAL: a thermometer; it has no power.
+ * @FERRY_ENERGY_KIND_MODEL:   the linear estimate; there is one, and it is never pushed.
+ * @FERRY_ENERGY_KIND_TOTAL:   the sum over the machine, without what is a mirror; never pushed.
+ */
+enum ferry_energy_kind {
+	FERRY_ENERGY_KIND_BATTERY = 0,
+	FERRY_ENERGY_KIND_PACKAGE = 1,
+	FERRY_ENERGY_KIND_BOARD = 2,
+	FERRY_ENERGY_KIND_THERMAL = 3,
+	FERRY_ENERGY_KIND_MODEL = 4,
+	FERRY_ENERGY_KIND_TOTAL = 5,
+};
+
+#define FERRY_ENERGY_KIND_COUNT 6
+
+/* FERRY_ENERGY_KIND_TABLE - one row (kind, name) for each kind, as it stands in sysfs */
+/* clang-format off */
+#define FERRY_ENERGY_KIND_TABLE(row)                    \
+	row(FERRY_ENERGY_KIND_BATTERY, "battery")       \
+	row(FERRY_ENERGY_KIND_PACKAGE, "package")       \
+	row(FERRY_ENERGY_KIND_BOARD,   "board")         \
+	row(FERRY_ENERGY_KIND_THERMAL, "thermal")       \
+	row(FERRY_ENERGY_KIND_MODEL,   "model")         \
+	row(FERRY_ENERGY_KIND_TOTAL,   "total")
+/* clang-format on */
+
+/*
+ * Attributes of an energy source; directions as for a link
+ *
+ *   attribute                       type   unit   dir.    range, meaning
+ *   FERRY_ENERGY_A_NAME             string –      in, out 1 to FERRY_ENERGY_NAME_MAX letters,
+ *                                                         digits, '_' and '-': its directory in
+ *                                                         sysfs; in ENERGY_GET which source
+ *   FERRY_ENERGY_A_KIND             u32    –      in, out enum ferry_energy_kind; in: BATTERY to
+ *                                                         THERMAL, required for a new source, and
+ *                                                         fixed from then on
+ *   FERRY_ENERGY_A_POWER_UW         u64    uW     in, out what it gives now; ..FERRY_POWER_UW_MAX
+ *   FERRY_ENERGY_A_COUNTER_UJ       u64    uJ     in      its own counter, as the device has it
+ *   FERRY_ENERGY_A_COUNTER_BITS     u32    bits   in      1 .. 64, 64 if absent: where the
+ *                                                         counter wraps
+ *   FERRY_ENERGY_A_ENERGY_UJ        u64    uJ     out     energy since the source was created,
+ *                                                         wraps of the counter put right
+ *   FERRY_ENERGY_A_TEMPERATURE_MDEG s32    mdegC  in, out -273150 .. 1000000
+ *   FERRY_ENERGY_A_BATTERY_PPM      u32    ppm    in, out charge of what it can hold; ..1000000
+ *   FERRY_ENERGY_A_BATTERY_UWH      u64    uWh    in, out energy left
+ *   FERRY_ENERGY_A_CHARGING         u8     flag   in, out 0, 1
+ *   FERRY_ENERGY_A_PROVENANCE       u32    –      in, out enum ferry_provenance; in: required,
+ *                                                         FAKE to MEASURED
+ *   FERRY_ENERGY_A_ERROR_PPM        u32    ppm    in, out how far an estimate may be off
+ *   FERRY_ENERGY_A_MIRROR_OF        string –      in, out name of another source that shows the
+ *                                                         same sensor: this one is left out of
+ *                                                         the total
+ *   FERRY_ENERGY_A_AGE_MS           u32    ms     in, out as FERRY_LINK_A_AGE_MS
+ *   FERRY_ENERGY_A_VALID_MS         u32    ms     in      as FERRY_LINK_A_VALID_MS
+ */
+enum {
+	FERRY_ENERGY_A_UNSPEC,
+	FERRY_ENERGY_A_PAD,
+	FERRY_ENERGY_A_NAME,
+	FERRY_ENERGY_A_KIND,
+	FERRY_ENERGY_A_POWER_UW,
+	FERRY_ENERGY_A_COUNTER_UJ,
+	FERRY_ENERGY_A_COUNTER_BITS,
+	FERRY_ENERGY_A_ENERGY_UJ,
+	FERRY_ENERGY_A_TEMPERATURE_MDEG,
+	FERRY_ENERGY_A_BATTERY_PPM,
+	FERRY_ENERGY_A_BATTERY_UWH,
+	FERRY_ENERGY_A_CHARGING,
+	FERRY_ENERGY_A_PROVENANCE,
+	FERRY_ENERGY_A_ERROR_PPM,
+	FERRY_ENERGY_A_MIRROR_OF,
+	FERRY_ENERGY_A_AGE_MS,
+	FERRY_ENERGY_A_VALID_MS,
+	__FERRY_ENERGY_A_MAX,
+};
+
+#define FERRY_ENERGY_A_MAX	   (__FERRY_ENERGY_A_MAX - 1)
+
+#define FERRY_ENERGY_NAME_MAX	   31
+#define FERRY_POWER_UW_MAX	   1000000000000ULL
+#define FERRY_TEMPERATURE_MDEG_MIN (-273150)
+#define FERRY_TEMPERATURE_MDEG_MAX 1000000
+
+/*
+ * Coefficients of the linear estimate of the machine's power. All are in; what is absent keeps its
+ * value, at the start 0: then there is no estimate.
+ *
+ *   FERRY_MODEL_A_IDLE_UW        u64   uW        idle machine; ..FERRY_POWER_UW_MAX, as BUSY_UW
+ *   FERRY_MODEL_A_BUSY_UW        u64   uW        on top, with every processor busy
+ *   FERRY_MODEL_A_TX_NJ_PER_BYTE u32   nJ/byte   on top, for each byte that a link sends
+ *   FERRY_MODEL_A_RX_NJ_PER_BYTE u32   nJ/byte   and for each that it receives
+ *   FERRY_MODEL_A_ERROR_PPM      u32   ppm       how far the estimate may be off; ..1000000
+ */
+enum {
+	FERRY_MODEL_A_UNSPEC,
+	FERRY_MODEL_A_PAD,
+	FERRY_MODEL_A_IDLE_UW,
+	FERRY_MODEL_A_BUSY_UW,
+	FERRY_MODEL_A_TX_NJ_PER_BYTE,
+	FERRY_MODEL_A_RX_NJ_PER_BYTE,
+	FERRY_MODEL_A_ERROR_PPM,
+	__FERRY_MODEL_A_MAX,
+};
+
+#define FERRY_MODEL_A_MAX (__FERRY_MODEL_A_MAX - 1)
+
+/*
+ * The mode of the machine
+ *
+ *   FERRY_MODE_A_MODE   u32   in, out   enum ferry_mode; required in MODE_SET
+ */
+enum {
+	FERRY_MODE_A_UNSPEC,
+	FERRY_MODE_A_MODE,
+	__FERRY_MODE_A_MAX,
+};
+
+#define FERRY_MODE_A_MAX (__FERRY_MODE_A_MAX - 1)
 
 #endif /* _UAPI_LINUX_FERRY_H */
