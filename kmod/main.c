@@ -8,6 +8,7 @@
 #include "energy/class.h"
 #include "link/class.h"
 #include "netlink/family.h"
+#include "qdisc/qdisc.h"
 #include "version.h"
 
 static int __init ferry_init(void)
@@ -29,8 +30,15 @@ static int __init ferry_init(void)
 		pr_err("cannot register the netlink family: error %d\n", err);
 		goto unregister_energy;
 	}
+	err = ferry_qdisc_register();
+	if (err) {
+		pr_err("cannot register the qdisc ferry: error %d\n", err);
+		goto unregister_netlink;
+	}
 	return 0;
 
+unregister_netlink:
+	ferry_netlink_unregister();
 unregister_energy:
 	ferry_energy_class_unregister();
 unregister_link:
@@ -40,6 +48,7 @@ unregister_link:
 
 static void __exit ferry_exit(void)
 {
+	ferry_qdisc_unregister();
 	ferry_netlink_unregister();
 	ferry_energy_class_unregister();
 	ferry_link_class_unregister();

@@ -16,3 +16,5 @@ ccflags-y += $(call ferry-probe,$(ferry-namespace-const),linux/device/class.h,FE
 ccflags-y += $(call ferry-probe,$(ferry-show-const),linux/device/class.h,FERRY_CLASS_SHOW_IS_CONST)
 ccflags-y += $(call ferry-probe,$(ferry-dump-info),net/genetlink.h,FERRY_GENL_DUMP_HAS_INFO)
 ccflags-y += $(call ferry-probe,$(ferry-range-const),net/netlink.h,FERRY_POLICY_RANGE_IS_CONST)
+ccflags-y += $(call ferry-probe,tcf_classify_qdisc,net/pkt_cls.h,FERRY_HAVE_TCF_CLASSIFY_QDISC)
+ccflags-y += $(if $(wildcard $(srctree)/include/net/gso.h),-DFERRY_HAVE_GSO_H)

@@ -278,7 +278,7 @@ static inline void ferry_queue_shrink(struct ferry_queue *queue)
 }
 
 /* Drops everything. Not counted as drops: nobody was in the way. */
-static inline void ferry_queue_purge(struct ferry_queue *queue)
+static inline void ferry_queue_purge(struct ferry_queue *queue, __u64 now)
 {
 	unsigned int c;
 	unsigned int i;
@@ -293,6 +293,9 @@ static inline void ferry_queue_purge(struct ferry_queue *queue)
 		ferry_flows_init(flows);
 	}
 	queue->fresh = 0;
+	if (!queue->idle)
+		ferry_shaper_idle(&queue->shaper, now);
+	queue->idle = 1;
 }
 
 /* Classes that the energy mode holds back at @now; *@open: when that ends, 0 for not by itself. */

@@ -70,7 +70,7 @@ static void free_dropped(struct simulation *simulation)
 
 void simulation_free(struct simulation *simulation)
 {
-	ferry_queue_purge(simulation->queue);
+	ferry_queue_purge(simulation->queue, clock_of(simulation));
 	free_dropped(simulation);
 	assert_int_equal(simulation->queue->packets, 0);
 	assert_int_equal(simulation->queue->bytes, 0);
