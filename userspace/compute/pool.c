@@ -145,16 +145,27 @@ void ferry_pool_barrier(struct ferry_pool *p)
 	event_advance(&p->barrier);
 }
 
-bool ferry_pool_take(struct ferry_pool *p, size_t n, size_t chunk, size_t *begin, size_t *end)
+bool ferry_pool_take(struct ferry_pool *p, size_t n, size_t grain, size_t *begin, size_t *end)
 {
+	size_t taken, share;
+
 	if (!p || p->n_threads == 1) {
 		*begin = *end;
 		*end = n;
-	} else {
-		*begin = atomic_fetch_add_explicit(&p->next, chunk, memory_order_relaxed);
-		*end = *begin < n && chunk < n - *begin ? *begin + chunk : n;
+		return *begin < n;
 	}
-	return *begin < n;
+	taken = atomic_load_explicit(&p->next, memory_order_relaxed);
+	do {
+		if (taken >= n)
+			return false;
+		share = (n - taken) / (2 * (size_t)p->n_threads) / grain * grain;
+		if (!share)
+			share = grain < n - taken ? grain : n - taken;
+	} while (!atomic_compare_exchange_weak_explicit(
+		&p->next, &taken, taken + share, memory_order_relaxed, memory_order_relaxed));
+	*begin = taken;
+	*end = taken + share;
+	return true;
 }
 
 static uint32_t cpus_of_this_process(void)

@@ -38,11 +38,13 @@ void ferry_pool_run(struct ferry_pool *p,
 void ferry_pool_barrier(struct ferry_pool *p);
 
 /*
- * Inside fn: the next @chunk of n items that no thread has taken since the run began or the last
- * barrier was passed; false: none are left. All threads give the same n and chunk, and begin with
- * *begin = *end = 0. Threads whose core is slower, or shared, so take less.
+ * Inside fn: some of n items that no thread has taken since the run began or the last barrier was
+ * passed; false: none are left. All threads give the same n and grain, and begin with *begin = *end
+ * = 0. Threads whose core is slower, or shared, so take less. What is taken at once is half of what
+ * would be a thread's part of the rest, in whole grains (the last may be less): large pieces first,
+ * and at the end small ones, so that all threads finish within the time of a grain.
  */
-bool ferry_pool_take(struct ferry_pool *p, size_t n, size_t chunk, size_t *begin, size_t *end);
+bool ferry_pool_take(struct ferry_pool *p, size_t n, size_t grain, size_t *begin, size_t *end);
 
 /* The part of n items, in units of `grain`, that one of n_threads threads takes. */
 static inline void ferry_pool_share(size_t n, size_t grain, uint32_t thread, uint32_t n_threads,

@@ -139,8 +139,7 @@ static void project(struct ferry_pass *p, uint32_t layer, uint32_t thread, uint3
 	if (!whole)
 		ferry_pool_barrier(f->pool);
 	begin = end = 0;
-	while (ferry_pool_take(f->pool, n_heads, ferry_pass_chunk(n_heads, 1, n_threads), &begin,
-			       &end))
+	while (ferry_pool_take(f->pool, n_heads, 1, &begin, &end))
 		project_heads(p, all, layer, begin, end, whole);
 }
 
@@ -352,7 +351,7 @@ void ferry_pass_attention(struct ferry_pass *p, uint32_t layer, uint32_t thread,
 	const struct ferry_input heads =
 		ferry_pass_input(f->heads, f->heads_quantized, p->n_tokens);
 	const bool by_head = !(hp->n_value_dim % FERRY_ACTIVATION_BLOCK);
-	size_t begin = 0, end = 0, chunk;
+	size_t begin = 0, end = 0;
 
 	project(p, layer, thread, n_threads);
 	ferry_pool_barrier(f->pool);
@@ -365,8 +364,7 @@ void ferry_pass_attention(struct ferry_pass *p, uint32_t layer, uint32_t thread,
 		ferry_pool_barrier(f->pool);
 	}
 
-	chunk = ferry_pass_chunk(hp->n_embd, FERRY_PASS_ROWS, n_threads);
-	while (ferry_pool_take(f->pool, hp->n_embd, chunk, &begin, &end)) {
+	while (ferry_pool_take(f->pool, hp->n_embd, ferry_pass_grain(p->n_tokens), &begin, &end)) {
 		ferry_pass_multiply(f, &wo, &heads, f->y, begin, end); /* [T][n_embd] */
 		for (uint32_t t = 0; t < p->n_tokens && f->vectors[layer].bo; t++)
 			add(f->y + (size_t)t * hp->n_embd + begin, f->vectors[layer].bo + begin,

@@ -17,7 +17,7 @@ void ferry_pass_gate_up(const struct ferry_forward *f, const struct ferry_weight
 }
 
 /* y = W_down (activation(W_gate x) * W_up x) */
-void ferry_pass_feed_forward(struct ferry_pass *p, uint32_t layer, uint32_t n_threads)
+void ferry_pass_feed_forward(struct ferry_pass *p, uint32_t layer)
 {
 	struct ferry_forward *f = p->f;
 	const struct ferry_layer *l = &f->model->layers[layer];
@@ -28,11 +28,10 @@ void ferry_pass_feed_forward(struct ferry_pass *p, uint32_t layer, uint32_t n_th
 	const struct ferry_input x = ferry_pass_input(f->x, f->x_quantized, T);
 	const struct ferry_input middle = ferry_pass_input(f->gate, f->gate_quantized, T);
 	const size_t width = gate.rows.n_out;
-	size_t chunk;
+	const size_t grain = ferry_pass_grain(T);
 
 	/* Whole blocks, so that each thread can quantize what it has computed. */
-	chunk = ferry_pass_chunk(width, FERRY_PASS_ROWS, n_threads);
-	for (size_t begin = 0, end = 0; ferry_pool_take(f->pool, width, chunk, &begin, &end);) {
+	for (size_t begin = 0, end = 0; ferry_pool_take(f->pool, width, grain, &begin, &end);) {
 		ferry_pass_gate_up(f, &gate, &up, &x, f->gate, f->up, begin, end); /* [T][n_ff] */
 		for (uint32_t t = 0; t < T && down.is_packed; t++)
 			ferry_pass_quantize(f, &middle, t, f->gate + t * width, begin, end);

@@ -42,9 +42,9 @@ void ferry_pass_multiply_all(const struct ferry_forward *f, const struct ferry_w
 			     const struct ferry_input *x, float *y)
 {
 	const size_t n = w->rows.n_out;
-	const size_t chunk = ferry_pass_chunk(n, FERRY_PASS_ROWS, ferry_pool_n_threads(f->pool));
+	const size_t grain = ferry_pass_grain(x->n_tokens);
 
-	for (size_t begin = 0, end = 0; ferry_pool_take(f->pool, n, chunk, &begin, &end);)
+	for (size_t begin = 0, end = 0; ferry_pool_take(f->pool, n, grain, &begin, &end);)
 		ferry_pass_multiply(f, w, x, y, begin, end);
 }
 
@@ -137,7 +137,7 @@ static void run_layers(void *data, uint32_t thread, uint32_t n_threads)
 		if (hp->n_experts)
 			ferry_pass_experts(p, i, thread, n_threads); /* y [T][n_embd] */
 		else
-			ferry_pass_feed_forward(p, i, n_threads); /* y [T][n_embd] */
+			ferry_pass_feed_forward(p, i); /* y [T][n_embd] */
 		ferry_pool_barrier(f->pool);
 	}
 	between(p, true, f->vectors[p->end - 1].post_ffn_norm, NULL, false, thread, n_threads);
@@ -267,7 +267,7 @@ static void run_head(void *data, uint32_t thread, uint32_t n_threads)
 	const struct ferry_hparams *hp = &f->model->hp;
 	const struct ferry_weight output = ferry_weight_of(f->model, f->model->output, 0);
 	const struct ferry_input in = ferry_pass_input(f->x, f->x_quantized, h->n);
-	size_t begin, end, chunk;
+	size_t begin, end;
 
 	ferry_pool_share(h->n, 1, thread, n_threads, &begin, &end);
 	for (size_t t = begin; t < end; t++) {
@@ -279,9 +279,8 @@ static void run_head(void *data, uint32_t thread, uint32_t n_threads)
 			ferry_pass_quantize(f, &in, t, x, 0, hp->n_embd);
 	}
 	ferry_pool_barrier(f->pool);
-	chunk = ferry_pass_chunk(hp->n_vocab, FERRY_PASS_ROWS, n_threads);
 	begin = end = 0;
-	while (ferry_pool_take(f->pool, hp->n_vocab, chunk, &begin, &end)) {
+	while (ferry_pool_take(f->pool, hp->n_vocab, ferry_pass_grain(h->n), &begin, &end)) {
 		ferry_pass_multiply(f, &output, &in, h->logits, begin, end);
 		for (uint32_t t = 0; t < h->n; t++)
 			finish_logits(h, h->logits + (size_t)t * hp->n_vocab + begin, end - begin);

@@ -83,7 +83,7 @@ void ferry_pass_attention(struct ferry_pass *p, uint32_t layer, uint32_t thread,
 			  uint32_t n_threads);
 
 /* feed_forward.c: f->x to f->y */
-void ferry_pass_feed_forward(struct ferry_pass *p, uint32_t layer, uint32_t n_threads);
+void ferry_pass_feed_forward(struct ferry_pass *p, uint32_t layer);
 
 /* experts.c: f->x to f->y */
 void ferry_pass_experts(struct ferry_pass *p, uint32_t layer, uint32_t thread, uint32_t n_threads);
@@ -95,15 +95,13 @@ static inline void ferry_pass_rows(size_t n, uint32_t thread, uint32_t n_threads
 	ferry_pool_share(n, 16, thread, n_threads, begin, end);
 }
 
-/* Rows of the unit in which work is taken: those that the kernels like to have together. */
-enum { FERRY_PASS_ROWS = 64 };
-
-/* So many of n rows, whole units of @grain, are taken at once: a few times per thread. */
-static inline size_t ferry_pass_chunk(size_t n, size_t grain, uint32_t n_threads)
+/*
+ * Rows of the unit in which work is taken: with many tokens those that the kernels like to have
+ * together, with one as few as make a block of the next matrix's input.
+ */
+static inline size_t ferry_pass_grain(uint32_t n_tokens)
 {
-	const size_t chunk = n / grain / (4 * (size_t)n_threads) * grain;
-
-	return chunk ? chunk : grain;
+	return n_tokens == 1 ? 32 : 64;
 }
 
 /* What a matrix is multiplied with: rows [first, first + n_tokens) of activations. */

@@ -184,7 +184,7 @@ static void test_shares_cover_everything_once(void **state)
 /* Two sections with a barrier between them: every item of each is taken once. */
 struct taking {
 	struct ferry_pool *pool;
-	size_t n, chunk;
+	size_t n, grain;
 	atomic_uint *taken[2]; /* [n] */
 };
 
@@ -194,7 +194,7 @@ static void take_all(void *data, uint32_t thread, uint32_t n_threads)
 
 	(void)thread, (void)n_threads;
 	for (int section = 0; section < 2; section++) {
-		for (size_t b = 0, e = 0; ferry_pool_take(t->pool, t->n, t->chunk, &b, &e);)
+		for (size_t b = 0, e = 0; ferry_pool_take(t->pool, t->n, t->grain, &b, &e);)
 			for (size_t i = b; i < e; i++)
 				atomic_fetch_add(&t->taken[section][i], 1);
 		ferry_pool_barrier(t->pool);
@@ -215,7 +215,7 @@ static void test_every_item_is_taken_once(void **state)
 		for (size_t k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++)
 			for (int run = 0; run < 20; run++) {
 				t.n = sizes[k][0];
-				t.chunk = sizes[k][1];
+				t.grain = sizes[k][1];
 				for (int s = 0; s < 2; s++) {
 					t.taken[s] = calloc(t.n + 1, sizeof(*t.taken[s]));
 					assert_non_null(t.taken[s]);
