@@ -364,7 +364,8 @@ void ferry_pass_attention(struct ferry_pass *p, uint32_t layer, uint32_t thread,
 		ferry_pool_barrier(f->pool);
 	}
 
-	while (ferry_pool_take(f->pool, hp->n_embd, ferry_pass_grain(p->n_tokens), &begin, &end)) {
+	while (ferry_pool_take(f->pool, hp->n_embd, ferry_pass_grain(p->n_tokens, 1), &begin,
+			       &end)) {
 		ferry_pass_multiply(f, &wo, &heads, f->y, begin, end); /* [T][n_embd] */
 		for (uint32_t t = 0; t < p->n_tokens && f->vectors[layer].bo; t++)
 			add(f->y + (size_t)t * hp->n_embd + begin, f->vectors[layer].bo + begin,

@@ -28,7 +28,7 @@ void ferry_pass_feed_forward(struct ferry_pass *p, uint32_t layer)
 	const struct ferry_input x = ferry_pass_input(f->x, f->x_quantized, T);
 	const struct ferry_input middle = ferry_pass_input(f->gate, f->gate_quantized, T);
 	const size_t width = gate.rows.n_out;
-	const size_t grain = ferry_pass_grain(T);
+	const size_t grain = ferry_pass_grain(T, FERRY_ACTIVATION_BLOCK);
 
 	/* Whole blocks, so that each thread can quantize what it has computed. */
 	for (size_t begin = 0, end = 0; ferry_pool_take(f->pool, width, grain, &begin, &end);) {

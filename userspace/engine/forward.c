@@ -42,7 +42,7 @@ void ferry_pass_multiply_all(const struct ferry_forward *f, const struct ferry_w
 			     const struct ferry_input *x, float *y)
 {
 	const size_t n = w->rows.n_out;
-	const size_t grain = ferry_pass_grain(x->n_tokens);
+	const size_t grain = ferry_pass_grain(x->n_tokens, 1);
 
 	for (size_t begin = 0, end = 0; ferry_pool_take(f->pool, n, grain, &begin, &end);)
 		ferry_pass_multiply(f, w, x, y, begin, end);
@@ -280,7 +280,7 @@ static void run_head(void *data, uint32_t thread, uint32_t n_threads)
 	}
 	ferry_pool_barrier(f->pool);
 	begin = end = 0;
-	while (ferry_pool_take(f->pool, hp->n_vocab, ferry_pass_grain(h->n), &begin, &end)) {
+	while (ferry_pool_take(f->pool, hp->n_vocab, ferry_pass_grain(h->n, 1), &begin, &end)) {
 		ferry_pass_multiply(f, &output, &in, h->logits, begin, end);
 		for (uint32_t t = 0; t < h->n; t++)
 			finish_logits(h, h->logits + (size_t)t * hp->n_vocab + begin, end - begin);

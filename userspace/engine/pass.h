@@ -97,11 +97,12 @@ static inline void ferry_pass_rows(size_t n, uint32_t thread, uint32_t n_threads
 
 /*
  * Rows of the unit in which work is taken: with many tokens those that the kernels like to have
- * together, with one as few as make a block of the next matrix's input.
+ * together, with one as few as there can be. @block: the rows make a block of the next matrix's
+ * input, or 1.
  */
-static inline size_t ferry_pass_grain(uint32_t n_tokens)
+static inline size_t ferry_pass_grain(uint32_t n_tokens, size_t block)
 {
-	return n_tokens == 1 ? 32 : 64;
+	return n_tokens > 1 ? 64 : block > FERRY_PACKED_LANES ? block : FERRY_PACKED_LANES;
 }
 
 /* What a matrix is multiplied with: rows [first, first + n_tokens) of activations. */
