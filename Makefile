@@ -10,7 +10,7 @@ MESON_SETUP = meson setup --prefix=$(PREFIX)
 NINJA       = ninja
 
 .DEFAULT_GOAL := all
-.PHONY: all demo check check-arm asan fuzz bench install uninstall kmod vm-check format format-check setup clean help
+.PHONY: all demo check check-arm asan fuzz bench install uninstall kmod vm-check vm-bench format format-check setup clean help
 
 all: $(BUILD)/build.ninja ## build the library, the command and the BPF programs into build/
 	$(NINJA) -C $(BUILD)
@@ -47,6 +47,10 @@ kmod: ## build ferry.ko for every kernel whose headers are installed, into build
 vm-check: setup all ## load ferry.ko in Debian's kernels under QEMU and run the tests of tests/vm
 	scripts/setup.sh vm
 	BUILD=$(BUILD) tests/vm/run-all
+
+vm-bench: setup all kmod ## measure the qdisc beside fq_codel and cake on an emulated gateway (READINGS="bulk16 cost")
+	scripts/setup.sh vm
+	BUILD=$(BUILD) scripts/vm-bench $(READINGS)
 
 # A build directory remembers its prefix, so one that is given here has to be told to it. Meson
 # would take a relative DESTDIR as one below the build directory.

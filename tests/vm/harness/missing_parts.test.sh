@@ -37,5 +37,6 @@ says "no executable file" "$run" "$work/absent"
 says "no SCRIPT was named" "$run"
 says "whole seconds, not '0'" "$run" --timeout 0 /bin/true
 says "whole megabytes, not '1G'" "$run" --memory 1G /bin/true
+says "1 to 8, not '0'" "$run" --cpus 0 /bin/true
 says "unknown option '--kernle'" "$run" --kernle x /bin/true
 "$run" --help | grep -q '^usage: ' || fail "--help prints no usage"
