@@ -27,6 +27,7 @@ MAY_INCLUDE = {
     "train": ["base", "model", "compute", "engine", "wire", "store"],
     "serve": ["base", "model", "compute", "engine", "telemetry", "plan", "wire", "node", "api", "net",
               "store"],
+    "tc": [],
     "cli": ["base", "model", "compute", "engine", "telemetry", "plan", "wire", "node", "api", "net",
             "store", "train", "serve"],
 }

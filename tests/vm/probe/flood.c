@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Datagrams of a given rate that yield to nobody: a liar, or the load that shows how exact a
- * shaper is. Rates and bytes are counted as a shaper counts them: with the Ethernet header, with what
- * it was told to add to each packet, and no packet as less than it was told.
+ * shaper is. Rates and bytes are counted as a shaper counts them: with the Ethernet header, with
+ * what it was told to add to each packet, and no packet as less than it was told.
  */
 #include <errno.h>
 #include <sys/socket.h>

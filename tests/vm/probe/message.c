@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Messages over one connection, as the hidden states of a prompt's chunks travel: a message has
- * arrived with its last byte. Without `wait`, time counts from when a message was due, not from when
- * the connection had room for it: whoever is late once is late with what follows.
+ * arrived with its last byte. Without `wait`, time counts from when a message was due, not from
+ * when the connection had room for it: whoever is late once is late with what follows.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -72,7 +72,7 @@ void *ferry_message_receive(void *argument)
 	uint32_t arrived = 0;
 	ssize_t n;
 
-	/* MSG_TRUNC: nobody needs the bytes, and copying them costs an emulated processor dearly. */
+	/* MSG_TRUNC: nobody needs the bytes, and copying them is dear under emulation. */
 	while ((n = recv(flow->path.in, NULL, flow->shape.size, MSG_TRUNC)) > 0) {
 		uint64_t now = ferry_realtime_ns();
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * traffic: sends flows from one network namespace to another for a while and prints, as JSON, what
- * came of each. All flows begin to send at once; after the warm-up they are measured. They go on until
- * what was sent in that time has arrived, or the patience is over.
+ * came of each. All flows begin to send at once; after the warm-up they are measured. They go on
+ * until what was sent in that time has arrived, or the patience is over.
  */
 #define _GNU_SOURCE /* getsubopt */
 #include <argp.h>
