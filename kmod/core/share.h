@@ -226,6 +226,18 @@ static inline struct ferry_choice ferry_shares_choose(const struct ferry_shares 
 }
 
 /*
+ * What @ns of link time are in time of a guarantee that is part of @active thousandths. @ns is at
+ * most 2^42: a packet of 512 KiB at FERRY_RATE_MIN.
+ */
+static inline __u64 ferry_share_cost(const struct ferry_share *share, __u64 ns, __u32 active)
+{
+	/* Below 2^64, and a packet of a few nanoseconds is not lost in the shift. */
+	if (ns < 1ULL << 32)
+		return (ns * active * share->inverse) >> 20;
+	return ((ns * share->inverse) >> 20) * active;
+}
+
+/*
  * Charges a packet of @ns link time that was sent by @choice, while the link clock showed @clock
  * and the classes with packets, its own among them, had shares of @active thousandths.
  */
@@ -242,8 +254,7 @@ static inline void ferry_shares_charge(struct ferry_shares *shares, struct ferry
 	}
 	share->served =
 		ferry_later(share->served, share->weighted ? clock - FERRY_SHARE_LAG : clock);
-	/* ns: at most 2^39, a packet of 64 KiB at FERRY_RATE_MIN. */
-	share->served += ((ns * share->inverse) >> 20) * (share->capped ? 1000 : active);
+	share->served += ferry_share_cost(share, ns, share->capped ? 1000 : active);
 }
 
 #endif /* FERRY_CORE_SHARE_H */
