@@ -191,7 +191,8 @@ static inline struct ferry_choice ferry_shares_choose(const struct ferry_shares 
 
 		if (!(backlog & FERRY_CLASS_BIT(i)) || (i == FERRY_CLASS_KV && !kv_late))
 			continue;
-		if (!ferry_share_within(share, clock, 1))
+		/* Late kv that floods leaves half of its burst to others; the rest have none. */
+		if (!ferry_share_within(share, clock, i == FERRY_CLASS_KV && candidates[i].sparse))
 			continue;
 		if (choice.class == FERRY_CLASS_COUNT || ferry_after(best, share->served)) {
 			choice.class = i;

@@ -351,6 +351,21 @@ static void test_guarantees_hold_while_others_come_and_go(void **state)
 	}
 }
 
+/* kv that is late has the weight of what is left, and only half of the burst like any backlog. */
+static void test_late_kv_leaves_the_burst_to_others(void **state)
+{
+	struct link link;
+
+	(void)state;
+	link_init(&link, SECOND);
+	link.late = 1;
+	link_backlog(&link, FERRY_CLASS_BIT(FERRY_CLASS_KV) | FERRY_CLASS_BIT(FERRY_CLASS_DEFAULT));
+	for (unsigned int i = 0; i < 20000; i++) {
+		link_send(&link);
+		assert_true(ferry_share_within(&link.shares.class[FERRY_CLASS_KV], link.clock, 1));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -362,6 +377,7 @@ int main(void)
 		cmocka_unit_test(test_bursts_of_all_classes_end),
 		cmocka_unit_test(test_silence_is_not_saved),
 		cmocka_unit_test(test_guarantees_hold_while_others_come_and_go),
+		cmocka_unit_test(test_late_kv_leaves_the_burst_to_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
