@@ -137,6 +137,18 @@ static inline void ferry_flows_wake(struct ferry_flows *flows, unsigned int inde
 	flows->active++;
 }
 
+/* Takes all flows off their lists, none of which has packets. */
+static inline void ferry_flows_release(struct ferry_flows *flows)
+{
+	while (flows->active) {
+		struct ferry_flow_list_ends *ends = flows->new.first ? &flows->new : &flows->old;
+
+		flows->flow[ends->first - 1].list = FERRY_FLOW_IDLE;
+		ferry_flow_list_pop(flows, ends);
+		flows->active--;
+	}
+}
+
 /*
  * Index of the flow whose turn it is, FERRY_FLOWS where no flow has packets. Flows without any
  * leave their list on the way, but one that sent as a new flow goes behind the old ones first,

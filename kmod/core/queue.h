@@ -11,6 +11,7 @@
  *   __u32 ferry_packet_bytes(p)                    bytes, all segments with their headers; not 0
  *   __u32 ferry_packet_segments(p)                 packets on the wire, at least 1
  *   __u32 ferry_packet_memory(p)                   bytes of memory
+ *   __u32 ferry_packet_hash(p)                     of its flow; may cost something
  *   _Bool ferry_packet_mark(p)                     sets CE; false where its sender knows no ECN
  *   _Bool ferry_packet_is_ect1(p)
  *
@@ -57,6 +58,12 @@ struct ferry_queue_class {
 	__u64 marks;
 	__u64 late;
 	struct ferry_histogram sojourn; /* us */
+	/*
+	 * The only packet of the class, as long as nobody has asked for its flow. A packet that
+	 * finds its class empty and leaves before another comes needs no flow, and on a link that
+	 * keeps up that is nearly every one. Else NULL.
+	 */
+	struct ferry_packet *lone;
 	struct ferry_flows flows;
 };
 
@@ -77,6 +84,7 @@ struct ferry_queue {
 	__u64 ce_threshold; /* ns; 0: none */
 	_Bool ecn;
 	_Bool idle;		      /* the link has nothing to send */
+	__u64 last;		      /* ns: when a packet was last sent */
 	__u8 mode;		      /* enum ferry_mode */
 	struct ferry_packet *dropped; /* linked by next, the owner takes them */
 	struct ferry_queue_class class[FERRY_CLASS_COUNT];
@@ -141,9 +149,28 @@ static inline void ferry_queue_init(struct ferry_queue *queue, __u32 limit, __u6
 		class->sojourn.count = 0;
 		for (s = 0; s < FERRY_HISTOGRAM_BINS; s++)
 			class->sojourn.bins[s] = 0;
+		class->lone = (struct ferry_packet *)0;
 		ferry_flows_init(&class->flows);
 	}
+	queue->last = now;
 	ferry_queue_update(queue);
+}
+
+/* Index of no flow, where the packet of a class is its lone one. */
+#define FERRY_FLOW_LONE FERRY_FLOWS
+
+/* The packet that @index of @owner would send next; @index may be FERRY_FLOW_LONE. */
+static inline struct ferry_packet *ferry_queue_head(const struct ferry_queue_class *owner,
+						    unsigned int index)
+{
+	return index == FERRY_FLOW_LONE ? owner->lone : owner->flows.flow[index].head;
+}
+
+/* Whose turn it is in @owner, which has packets. */
+static inline unsigned int ferry_queue_turn(struct ferry_queue *queue,
+					    struct ferry_queue_class *owner)
+{
+	return owner->lone ? FERRY_FLOW_LONE : ferry_flows_turn(&owner->flows, queue->quantum);
 }
 
 /* Takes the first packet off the flow at @index of @class, which has one. */
@@ -151,14 +178,17 @@ static inline struct ferry_packet *ferry_queue_pop(struct ferry_queue *queue, un
 						   unsigned int index)
 {
 	struct ferry_queue_class *const owner = &queue->class[class];
-	struct ferry_flow *const flow = &owner->flows.flow[index];
-	struct ferry_packet *const packet = flow->head;
+	struct ferry_packet *const packet = ferry_queue_head(owner, index);
 	const __u32 bytes = ferry_packet_bytes(packet);
 	const __u32 memory = ferry_packet_stamp(packet)->memory;
 
-	flow->head = ferry_packet_next(packet);
-	ferry_packet_set_next(packet, (struct ferry_packet *)0);
-	owner->flows.backlog[index] -= bytes;
+	if (index == FERRY_FLOW_LONE) {
+		owner->lone = (struct ferry_packet *)0;
+	} else {
+		owner->flows.flow[index].head = ferry_packet_next(packet);
+		owner->flows.backlog[index] -= bytes;
+		ferry_packet_set_next(packet, (struct ferry_packet *)0);
+	}
 	owner->bytes -= bytes;
 	owner->memory -= memory;
 	queue->bytes -= bytes;
@@ -191,77 +221,94 @@ struct ferry_flow_id {
 static inline struct ferry_flow_id ferry_queue_drop_fattest(struct ferry_queue *queue)
 {
 	struct ferry_flow_id victim = {FERRY_CLASS_COUNT, 0};
-	struct ferry_queue_class *class;
-	unsigned int dropped = 0;
+	struct ferry_queue_class *owner;
 	__u32 enough;
 	unsigned int i;
 
 	for (i = FERRY_CLASS_COUNT; i-- > 0;) {
-		class = &queue->class[i];
-		if (!class->packets)
+		owner = &queue->class[i];
+		if (!owner->packets)
 			continue;
 		/* The most important one that has packets, if none is over its share. */
 		victim.class = i;
-		if (class->memory > ((__u64)queue->limit * class->share) >> 10)
+		if (owner->memory > ((__u64)queue->limit * owner->share) >> 10)
 			break;
 	}
-	class = &queue->class[victim.class];
-	victim.index = ferry_flows_fattest(&class->flows);
-	enough = class->flows.backlog[victim.index] / 2;
-	do {
+	owner = &queue->class[victim.class];
+	victim.index = owner->lone ? FERRY_FLOW_LONE : ferry_flows_fattest(&owner->flows);
+	enough = owner->lone ? 0 : owner->flows.backlog[victim.index] / 2;
+	for (i = 0; i < FERRY_DROP_BATCH && ferry_queue_head(owner, victim.index); i++) {
+		if (i && owner->flows.backlog[victim.index] <= enough)
+			break;
 		ferry_queue_drop(queue, ferry_queue_pop(queue, victim.class, victim.index));
-		class->drops++;
-		class->limit_drops++;
-		dropped++;
-	} while (dropped<FERRY_DROP_BATCH &&class->flows.flow[victim.index]
-				 .head &&class->flows.backlog[victim.index]>
-			 enough &&
-		 queue->memory > 0);
+		owner->drops++;
+		owner->limit_drops++;
+	}
 	return victim;
 }
 
-/*
- * Queues @packet, as @ruling says, in the flow with @hash. Returns whether packets of that very
- * flow had to be dropped for want of memory; @packet may be one of them.
- */
-static inline _Bool ferry_queue_put(struct ferry_queue *queue, struct ferry_packet *packet,
-				    struct ferry_ruling ruling, __u32 hash, __u64 now)
+/* Puts @packet, which is counted already, into the queue of its flow. Returns which that is. */
+static inline unsigned int ferry_queue_append(struct ferry_queue *queue,
+					      struct ferry_queue_class *owner,
+					      struct ferry_packet *packet)
 {
-	struct ferry_queue_class *const class = &queue->class[ruling.class];
-	const unsigned int index = ferry_flows_find(&class->flows, hash);
-	struct ferry_flow *const flow = &class->flows.flow[index];
-	struct ferry_stamp *const stamp = ferry_packet_stamp(packet);
-	const __u32 bytes = ferry_packet_bytes(packet);
-	const __u32 memory = ferry_packet_memory(packet);
-	_Bool own = 0;
+	const unsigned int index = ferry_flows_find(&owner->flows, ferry_packet_hash(packet));
+	struct ferry_flow *const flow = &owner->flows.flow[index];
 
-	stamp->enqueued = now;
-	stamp->memory = memory;
-	stamp->class = ruling.class;
-	stamp->source = ruling.source;
-	stamp->budget_us = class->budget_us;
-	if (class->budget_us && ruling.bucket != FERRY_DEADLINE_NONE)
-		stamp->budget_us = ferry_deadline_us(ruling.bucket);
 	ferry_packet_set_next(packet, (struct ferry_packet *)0);
 	if (flow->head)
 		ferry_packet_set_next(flow->tail, packet);
 	else
 		flow->head = packet;
 	flow->tail = packet;
-	ferry_flows_wake(&class->flows, index, queue->quantum);
-	class->flows.backlog[index] += bytes;
-	class->bytes += bytes;
-	class->memory += memory;
-	if (!class->packets++) {
-		queue->shares.active += class->share;
-		queue->backlog |= FERRY_CLASS_BIT(ruling.class);
-		queue->fresh |= FERRY_CLASS_BIT(ruling.class);
-	}
+	owner->flows.backlog[index] += ferry_packet_bytes(packet);
+	ferry_flows_wake(&owner->flows, index, queue->quantum);
+	return index;
+}
+
+/*
+ * Queues @packet as @ruling says. Returns whether packets of its own flow had to be dropped for
+ * want of memory; @packet may be one of them.
+ */
+static inline _Bool ferry_queue_put(struct ferry_queue *queue, struct ferry_packet *packet,
+				    struct ferry_ruling ruling, __u64 now)
+{
+	struct ferry_queue_class *const owner = &queue->class[ruling.class];
+	struct ferry_stamp *const stamp = ferry_packet_stamp(packet);
+	const __u32 bytes = ferry_packet_bytes(packet);
+	const __u32 memory = ferry_packet_memory(packet);
+	unsigned int index = FERRY_FLOW_LONE;
+	_Bool own = 0;
+
+	stamp->enqueued = now;
+	stamp->memory = memory;
+	stamp->class = ruling.class;
+	stamp->source = ruling.source;
+	stamp->budget_us = owner->budget_us;
+	if (owner->budget_us && ruling.bucket != FERRY_DEADLINE_NONE)
+		stamp->budget_us = ferry_deadline_us(ruling.bucket);
+	owner->bytes += bytes;
+	owner->memory += memory;
 	queue->packets++;
 	queue->bytes += bytes;
 	queue->memory += memory;
 	if (queue->memory > queue->memory_peak)
 		queue->memory_peak = queue->memory;
+	if (!owner->packets++) {
+		queue->shares.active += owner->share;
+		queue->backlog |= FERRY_CLASS_BIT(ruling.class);
+		queue->fresh |= FERRY_CLASS_BIT(ruling.class);
+		/* Flows that are still on a list without packets have nobody to give way to. */
+		if (owner->flows.active)
+			ferry_flows_release(&owner->flows);
+		ferry_packet_set_next(packet, (struct ferry_packet *)0);
+		owner->lone = packet;
+	} else {
+		if (owner->lone)
+			ferry_queue_append(queue, owner, owner->lone);
+		owner->lone = (struct ferry_packet *)0;
+		index = ferry_queue_append(queue, owner, packet);
+	}
 	while (queue->memory > queue->limit) {
 		const struct ferry_flow_id victim = ferry_queue_drop_fattest(queue);
 
@@ -286,6 +333,8 @@ static inline void ferry_queue_purge(struct ferry_queue *queue, __u64 now)
 	for (c = 0; c < FERRY_CLASS_COUNT; c++) {
 		struct ferry_flows *const flows = &queue->class[c].flows;
 
+		if (queue->class[c].lone)
+			ferry_queue_drop(queue, ferry_queue_pop(queue, c, FERRY_FLOW_LONE));
 		for (i = 0; i < FERRY_FLOWS; i++) {
 			while (flows->flow[i].head)
 				ferry_queue_drop(queue, ferry_queue_pop(queue, c, i));
@@ -323,23 +372,41 @@ static inline struct ferry_choice ferry_queue_choose(struct ferry_queue *queue, 
 
 	if (!(ready & (ready - 1))) {
 		/* Nobody to compete with: all that matters is whether it counts. */
-		const unsigned int class = (unsigned int)__builtin_ctz(ready);
-		struct ferry_choice choice = {.class = class};
+		struct ferry_choice choice = {.class = (unsigned int)__builtin_ctz(ready)};
 
-		choice.alone =
-			!ferry_share_within(&queue->shares.class[class], queue -> shaper.clock, 0);
+		choice.alone = !ferry_share_within(&queue->shares.class[choice.class],
+						   queue -> shaper.clock, 0);
 		return choice;
 	}
 	for (; left; left &= left - 1) {
 		const unsigned int class = (unsigned int)__builtin_ctz(left);
-		struct ferry_flows *const flows = &queue->class[class].flows;
-		const unsigned int index = ferry_flows_turn(flows, queue->quantum);
-		const struct ferry_stamp *const stamp = ferry_packet_stamp(flows->flow[index].head);
+		struct ferry_queue_class *const owner = &queue->class[class];
+		const unsigned int index = ferry_queue_turn(queue, owner);
+		const struct ferry_stamp *const stamp =
+			ferry_packet_stamp(ferry_queue_head(owner, index));
 
 		candidates[class].deadline = stamp->enqueued + stamp->budget_us * FERRY_NS_PER_US;
-		candidates[class].sparse = flows->flow[index].list == FERRY_FLOW_NEW;
+		candidates[class].sparse = index == FERRY_FLOW_LONE ||
+					   owner->flows.flow[index].list == FERRY_FLOW_NEW;
 	}
 	return ferry_shares_choose(&queue->shares, ready, candidates, queue->shaper.clock, now);
+}
+
+/*
+ * What CoDel has to say to a packet of @flow that is about to leave after @sojourn: whether it is
+ * to be dropped or marked. One without a flow has nothing behind it.
+ */
+static inline _Bool ferry_queue_standing(const struct ferry_queue *queue,
+					 const struct ferry_queue_class *class,
+					 struct ferry_flow *flow, __u64 sojourn, __u64 now)
+{
+	const __u32 flows = class->flows.active > 2 ? class->flows.active : 2;
+	/* A flow that waits for one round of all the others has no queue of its own making. */
+	const __u64 round = 2 * queue->frame_ns * flows;
+	const __u64 target = class->codel.target > round ? class->codel.target : round;
+
+	return flow && ferry_codel_judges(&flow->codel, sojourn, target, class->codel.interval,
+					  !flow->head, now);
 }
 
 /*
@@ -351,16 +418,9 @@ static inline _Bool ferry_queue_judge(struct ferry_queue *queue, struct ferry_qu
 				      __u64 sojourn, __u64 now)
 {
 	const struct ferry_stamp *const stamp = ferry_packet_stamp(packet);
-	__u64 target = class->codel.target;
-	__u64 round;
 	_Bool mark = 0;
 
-	/* A flow that waits for one round of all the others has no queue of its own making. */
-	round = 2 * queue->frame_ns * (class->flows.active > 2 ? class->flows.active : 2);
-	if (target < round)
-		target = round;
-	if (ferry_codel_judges(&flow->codel, sojourn, target, class->codel.interval, !flow->head,
-			       now)) {
+	if (ferry_queue_standing(queue, class, flow, sojourn, now)) {
 		if (!queue->ecn || !ferry_packet_mark(packet))
 			return 1;
 		class->marks++;
@@ -379,6 +439,17 @@ static inline _Bool ferry_queue_judge(struct ferry_queue *queue, struct ferry_qu
 			class->marks++;
 	}
 	return 0;
+}
+
+/*
+ * To be called instead of ferry_queue_get() where the queue has no packets, and no clock need be
+ * read: the link has been idle since it sent the last one.
+ */
+static inline void ferry_queue_rest(struct ferry_queue *queue)
+{
+	if (!queue->idle)
+		ferry_shaper_idle(&queue->shaper, queue->last);
+	queue->idle = 1;
 }
 
 /*
@@ -425,8 +496,9 @@ static inline struct ferry_packet *ferry_queue_get(struct ferry_queue *queue, __
 		choice = ferry_queue_choose(queue, ready, now);
 		active = queue->shares.active;
 		class = &queue->class[choice.class];
-		index = ferry_flows_turn(&class->flows, queue->quantum);
-		flow = &class->flows.flow[index];
+		index = ferry_queue_turn(queue, class);
+		flow = index == FERRY_FLOW_LONE ? (struct ferry_flow *)0
+						: &class->flows.flow[index];
 		packet = ferry_queue_pop(queue, choice.class, index);
 		stamp = ferry_packet_stamp(packet);
 		sojourn = ferry_elapsed(stamp->enqueued, now);
@@ -438,7 +510,8 @@ static inline struct ferry_packet *ferry_queue_get(struct ferry_queue *queue, __
 
 		bytes = ferry_packet_bytes(packet);
 		segments = ferry_packet_segments(packet);
-		flow->deficit -= (__s32)bytes;
+		if (flow)
+			flow->deficit -= (__s32)bytes;
 		class->sent_packets += segments;
 		class->sent_bytes += bytes;
 		class->sent_by_source[stamp->source] += segments;
@@ -448,6 +521,7 @@ static inline struct ferry_packet *ferry_queue_get(struct ferry_queue *queue, __
 			ferry_shares_charge(&queue->shares, choice, ns, active,
 					    queue->shaper.clock);
 		ferry_shaper_charge(&queue->shaper, now, ns, bytes);
+		queue->last = now;
 		return packet;
 	}
 }

@@ -42,6 +42,11 @@ static inline u32 ferry_packet_memory(const struct sk_buff *skb)
 	return skb->truesize;
 }
 
+static inline u32 ferry_packet_hash(struct sk_buff *skb)
+{
+	return skb_get_hash(skb);
+}
+
 static inline bool ferry_packet_mark(struct sk_buff *skb)
 {
 	return INET_ECN_set_ce(skb);

@@ -119,14 +119,13 @@ static bool ferry_splits(const struct ferry_qdisc *qdisc, const struct sk_buff *
 }
 
 /* Queues one packet. Returns whether its flow had to lose some. */
-static bool ferry_put(struct sk_buff *skb, struct Qdisc *sch, struct ferry_ruling ruling, u32 hash,
-		      u64 now)
+static bool ferry_put(struct sk_buff *skb, struct Qdisc *sch, struct ferry_ruling ruling, u64 now)
 {
 	struct ferry_qdisc *qdisc = qdisc_priv(sch);
 
 	sch->q.qlen++;
 	sch->qstats.backlog += ferry_packet_bytes(skb);
-	return ferry_queue_put(qdisc->queue, skb, ruling, hash, now);
+	return ferry_queue_put(qdisc->queue, skb, ruling, now);
 }
 
 /*
@@ -160,7 +159,6 @@ static int ferry_put_segments(struct sk_buff *skb, struct Qdisc *sch, struct fer
 	struct ferry_qdisc *qdisc = qdisc_priv(sch);
 	const netdev_features_t features = netif_skb_features(skb) & ~NETIF_F_GSO_MASK;
 	const int counted = ferry_packet_bytes(skb);
-	const u32 hash = skb_get_hash(skb);
 	struct sk_buff *segment;
 	struct sk_buff *next;
 	struct sk_buff *all;
@@ -168,6 +166,8 @@ static int ferry_put_segments(struct sk_buff *skb, struct Qdisc *sch, struct fer
 	int bytes = 0;
 	bool own = false;
 
+	/* Once for all: the segments inherit it. */
+	skb_get_hash(skb);
 	all = skb_gso_segment(skb, features);
 	if (IS_ERR_OR_NULL(all))
 		return qdisc_drop(skb, sch, to_free);
@@ -177,7 +177,7 @@ static int ferry_put_segments(struct sk_buff *skb, struct Qdisc *sch, struct fer
 		qdisc_skb_cb(segment)->pkt_len = segment->len;
 		packets++;
 		bytes += ferry_packet_bytes(segment);
-		own |= ferry_put(segment, sch, ruling, hash, now);
+		own |= ferry_put(segment, sch, ruling, now);
 	}
 	consume_skb(skb);
 	qdisc->splits++;
@@ -207,7 +207,7 @@ static int ferry_enqueue(struct sk_buff *skb, struct Qdisc *sch, struct sk_buff 
 		answer = ferry_put_segments(skb, sch, ruling, now, to_free);
 	} else {
 		bytes = ferry_packet_bytes(skb);
-		own = ferry_put(skb, sch, ruling, skb_get_hash(skb), now);
+		own = ferry_put(skb, sch, ruling, now);
 		answer = NET_XMIT_SUCCESS;
 		if (unlikely(qdisc->queue->dropped))
 			answer = ferry_settle(sch, to_free, own, 1, bytes, bytes);
@@ -223,6 +223,10 @@ static struct sk_buff *ferry_dequeue(struct Qdisc *sch)
 	struct sk_buff *skb;
 	u64 wake;
 
+	if (!queue->packets) {
+		ferry_queue_rest(queue);
+		return NULL;
+	}
 	queue->mode = ferry_mode();
 	u64_stats_update_begin(&qdisc->sync);
 	skb = ferry_queue_get(queue, ktime_get_ns(), &wake);

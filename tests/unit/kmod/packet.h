@@ -13,6 +13,7 @@ struct ferry_packet {
 	__u32 bytes;
 	__u32 segments;
 	__u32 memory;
+	__u32 hash;
 	enum packet_ecn ecn;
 	unsigned int source;  /* index in a simulation */
 	unsigned int message; /* of that source */
@@ -47,6 +48,11 @@ static inline __u32 ferry_packet_segments(const struct ferry_packet *packet)
 static inline __u32 ferry_packet_memory(const struct ferry_packet *packet)
 {
 	return packet->memory;
+}
+
+static inline __u32 ferry_packet_hash(const struct ferry_packet *packet)
+{
+	return packet->hash;
 }
 
 static inline _Bool ferry_packet_mark(struct ferry_packet *packet)

@@ -146,9 +146,8 @@ static void put_packet(struct simulation *simulation, unsigned int index, uint32
 	packet->message = sender->messages;
 	packet->sequence = sender->sent;
 	sender->inside++;
-	ferry_queue_put(simulation->queue, packet, ruling,
-			sender->hash + (uint32_t)(sender->sent % sender->flows) * 0x85ebca6bU,
-			clock_of(simulation));
+	packet->hash = sender->hash + (uint32_t)(sender->sent % sender->flows) * 0x85ebca6bU;
+	ferry_queue_put(simulation->queue, packet, ruling, clock_of(simulation));
 	sender->sent++;
 	assert_true(simulation->queue->memory <= simulation->queue->limit);
 	free_dropped(simulation);
