@@ -292,8 +292,6 @@ static inline _Bool ferry_queue_put(struct ferry_queue *queue, struct ferry_pack
 	queue->packets++;
 	queue->bytes += bytes;
 	queue->memory += memory;
-	if (queue->memory > queue->memory_peak)
-		queue->memory_peak = queue->memory;
 	if (!owner->packets++) {
 		queue->shares.active += owner->share;
 		queue->backlog |= FERRY_CLASS_BIT(ruling.class);
@@ -314,6 +312,8 @@ static inline _Bool ferry_queue_put(struct ferry_queue *queue, struct ferry_pack
 
 		own |= victim.class == ruling.class && victim.index == index;
 	}
+	if (queue->memory > queue->memory_peak)
+		queue->memory_peak = queue->memory;
 	return own;
 }
 
