@@ -539,6 +539,8 @@ enum {
  * @FERRY_ENERGY_KIND_THERMAL: a thermometer; it has no power.
  * @FERRY_ENERGY_KIND_MODEL:   the linear estimate; there is one, and it is never pushed.
  * @FERRY_ENERGY_KIND_TOTAL:   the sum over the machine, without what is a mirror; never pushed.
+ * @FERRY_ENERGY_KIND_SUPPLY:  what feeds the machine from outside: mains, USB.
+ * @FERRY_ENERGY_KIND_PERIPHERAL: a battery of something else, such as a mouse; never in the total.
  */
 enum ferry_energy_kind {
 	FERRY_ENERGY_KIND_BATTERY = 0,
@@ -547,19 +549,23 @@ enum ferry_energy_kind {
 	FERRY_ENERGY_KIND_THERMAL = 3,
 	FERRY_ENERGY_KIND_MODEL = 4,
 	FERRY_ENERGY_KIND_TOTAL = 5,
+	FERRY_ENERGY_KIND_SUPPLY = 6,
+	FERRY_ENERGY_KIND_PERIPHERAL = 7,
 };
 
-#define FERRY_ENERGY_KIND_COUNT 6
+#define FERRY_ENERGY_KIND_COUNT 8
 
 /* FERRY_ENERGY_KIND_TABLE - one row (kind, name) for each kind, as it stands in sysfs */
 /* clang-format off */
-#define FERRY_ENERGY_KIND_TABLE(row)                    \
-	row(FERRY_ENERGY_KIND_BATTERY, "battery")       \
-	row(FERRY_ENERGY_KIND_PACKAGE, "package")       \
-	row(FERRY_ENERGY_KIND_BOARD,   "board")         \
-	row(FERRY_ENERGY_KIND_THERMAL, "thermal")       \
-	row(FERRY_ENERGY_KIND_MODEL,   "model")         \
-	row(FERRY_ENERGY_KIND_TOTAL,   "total")
+#define FERRY_ENERGY_KIND_TABLE(row)                       \
+	row(FERRY_ENERGY_KIND_BATTERY,    "battery")       \
+	row(FERRY_ENERGY_KIND_PACKAGE,    "package")       \
+	row(FERRY_ENERGY_KIND_BOARD,      "board")         \
+	row(FERRY_ENERGY_KIND_THERMAL,    "thermal")       \
+	row(FERRY_ENERGY_KIND_MODEL,      "model")         \
+	row(FERRY_ENERGY_KIND_TOTAL,      "total")         \
+	row(FERRY_ENERGY_KIND_SUPPLY,     "supply")        \
+	row(FERRY_ENERGY_KIND_PERIPHERAL, "peripheral")
 /* clang-format on */
 
 /*

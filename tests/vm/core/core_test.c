@@ -13,6 +13,9 @@
 #include <linux/string.h>
 
 #include "core/class.h"
+#include "core/energy.h"
+#include "core/energy_model.h"
+#include "core/energy_total.h"
 
 static bool __init dscp_and_class_agree(void)
 {
@@ -58,14 +61,34 @@ static bool __init buckets_round_down(void)
 	return ferry_deadline_bucket(0) == 1 && ferry_deadline_bucket(U64_MAX) == 4095;
 }
 
+/* A counter of 32 bits that wraps 49 days after the clock began, and power across 2^32 ms. */
+static bool __init energy_adds_up(void)
+{
+	const u64 max = ferry_energy_counter_max(32), second = FERRY_NS_PER_SEC;
+	const u64 start = (1ULL << 32) * FERRY_NS_PER_MS - second / 2;
+	struct ferry_energy_meter counter, power;
+
+	ferry_energy_init(&counter);
+	ferry_energy_take_counter(&counter, max - 999999, max, start, 2 * second, FERRY_PPM);
+	ferry_energy_take_counter(&counter, 4000000, max, start + second, 2 * second, FERRY_PPM);
+	ferry_energy_init(&power);
+	ferry_energy_take_power(&power, 4000000, start, 2 * second, FERRY_PPM);
+	ferry_energy_take_power(&power, 6000000, start + second, 2 * second, FERRY_PPM);
+	return counter.energy_uj == 5000000 && counter.average_uw == 5000000 &&
+	       power.energy_uj == 5000000 && power.average_uw == 5000000 &&
+	       ferry_energy_known(&power, start + 2 * second) &&
+	       !ferry_energy_known(&power, start + 3 * second);
+}
+
 static int __init core_test_init(void)
 {
 	const bool dscp = dscp_and_class_agree();
 	const bool verdicts = verdicts_read_back();
 	const bool buckets = buckets_round_down();
+	const bool energy = energy_adds_up();
 
-	pr_info("dscp %d, verdicts %d, buckets %d\n", dscp, verdicts, buckets);
-	return dscp && verdicts && buckets ? 0 : -EINVAL;
+	pr_info("dscp %d, verdicts %d, buckets %d, energy %d\n", dscp, verdicts, buckets, energy);
+	return dscp && verdicts && buckets && energy ? 0 : -EINVAL;
 }
 
 static void __exit core_test_exit(void)
