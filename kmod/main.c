@@ -5,7 +5,7 @@
 #include <linux/module.h>
 #include <linux/printk.h>
 
-#include "energy/class.h"
+#include "energy/energy.h"
 #include "link/class.h"
 #include "netlink/family.h"
 #include "qdisc/qdisc.h"
@@ -20,9 +20,9 @@ static int __init ferry_init(void)
 		pr_err("cannot create /sys/class/ferry_link: error %d\n", err);
 		return err;
 	}
-	err = ferry_energy_class_register();
+	err = ferry_energy_register();
 	if (err) {
-		pr_err("cannot create /sys/class/ferry_energy: error %d\n", err);
+		pr_err("cannot start energy telemetry: error %d\n", err);
 		goto unregister_link;
 	}
 	err = ferry_netlink_register();
@@ -40,7 +40,7 @@ static int __init ferry_init(void)
 unregister_netlink:
 	ferry_netlink_unregister();
 unregister_energy:
-	ferry_energy_class_unregister();
+	ferry_energy_unregister();
 unregister_link:
 	ferry_link_class_unregister();
 	return err;
@@ -50,7 +50,7 @@ static void __exit ferry_exit(void)
 {
 	ferry_qdisc_unregister();
 	ferry_netlink_unregister();
-	ferry_energy_class_unregister();
+	ferry_energy_unregister();
 	ferry_link_class_unregister();
 }
 

@@ -107,7 +107,10 @@ static inline __u64 ferry_energy_counter_max(unsigned int bits)
 	return bits - 1 < 63 ? (1ULL << bits) - 1 : ~0ULL;
 }
 
-/* @a * @b / @c, rounded down, where (@c - 1) * @b fits 64 bits; saturates if the result does not. */
+/*
+ * @a * @b / @c, rounded down. (@c - 1) * @b has to fit 64 bits; a result that does not is the
+ * largest number.
+ */
 static inline __u64 ferry_energy_scale(__u64 a, __u64 b, __u64 c)
 {
 	const __u64 whole = ferry_div64(a, c);

@@ -3,7 +3,8 @@
  * The sysfs class of energy sources. Batteries and meters belong to the machine, not to a
  * network namespace, so this class carries no tag.
  */
-#include <linux/device/class.h>
+#include <linux/device.h>
+#include <linux/kdev_t.h>
 #include <linux/sysfs.h>
 
 #include "../version.h"
@@ -27,6 +28,13 @@ static struct class ferry_energy_class = {
 int ferry_energy_class_register(void)
 {
 	return class_register(&ferry_energy_class);
+}
+
+struct device *ferry_energy_class_add(const char *name, void *data,
+				      const struct attribute_group **groups)
+{
+	return device_create_with_groups(&ferry_energy_class, NULL, MKDEV(0, 0), data, groups, "%s",
+					 name);
 }
 
 void ferry_energy_class_unregister(void)

@@ -2,6 +2,9 @@
 #ifndef FERRY_ENERGY_CLASS_H
 #define FERRY_ENERGY_CLASS_H
 
+struct attribute_group;
+struct device;
+
 /**
  * ferry_energy_class_register() - create /sys/class/ferry_energy
  *
@@ -9,6 +12,21 @@
  * Return: 0, or a negative errno with nothing left behind.
  */
 int ferry_energy_class_register(void);
+
+/**
+ * ferry_energy_class_add() - create the directory of a source
+ * @name:   of the source; nothing of the class may be called like that
+ * @data:   driver data of the device
+ * @groups: its files
+ *
+ * device_unregister() removes it. The device is the driver core's own: nothing of this module is
+ * called when its last user lets go of it.
+ *
+ * Context: process context, may sleep.
+ * Return: the device, or an error pointer.
+ */
+struct device *ferry_energy_class_add(const char *name, void *data,
+				      const struct attribute_group **groups);
 
 /**
  * ferry_energy_class_unregister() - remove what ferry_energy_class_register() created

@@ -38,7 +38,7 @@ static const struct nla_policy ferry_energy_get_policy[FERRY_ENERGY_A_MAX + 1] =
 
 static const struct nla_policy ferry_energy_set_policy[FERRY_ENERGY_A_MAX + 1] = {
 	[FERRY_ENERGY_A_NAME] = FERRY_NAME_POLICY,
-	[FERRY_ENERGY_A_KIND] = NLA_POLICY_MAX(NLA_U32, FERRY_ENERGY_KIND_THERMAL),
+	[FERRY_ENERGY_A_KIND] = NLA_POLICY_MAX(NLA_U32, FERRY_ENERGY_KIND_COUNT - 1),
 	[FERRY_ENERGY_A_POWER_UW] = NLA_POLICY_FULL_RANGE(NLA_U64, &ferry_power_uw),
 	[FERRY_ENERGY_A_COUNTER_UJ] = {.type = NLA_U64},
 	[FERRY_ENERGY_A_COUNTER_BITS] = NLA_POLICY_RANGE(NLA_U32, 1, 64),
@@ -52,6 +52,7 @@ static const struct nla_policy ferry_energy_set_policy[FERRY_ENERGY_A_MAX + 1] =
 	[FERRY_ENERGY_A_MIRROR_OF] = FERRY_NAME_POLICY,
 	[FERRY_ENERGY_A_AGE_MS] = NLA_POLICY_FULL_RANGE(NLA_U32, &ferry_age_ms),
 	[FERRY_ENERGY_A_VALID_MS] = NLA_POLICY_FULL_RANGE(NLA_U32, &ferry_valid_ms),
+	[FERRY_ENERGY_A_COUNTER_MAX_UJ] = {.type = NLA_U64},
 };
 
 static const struct nla_policy ferry_model_set_policy[FERRY_MODEL_A_MAX + 1] = {
@@ -60,6 +61,8 @@ static const struct nla_policy ferry_model_set_policy[FERRY_MODEL_A_MAX + 1] = {
 	[FERRY_MODEL_A_TX_NJ_PER_BYTE] = {.type = NLA_U32},
 	[FERRY_MODEL_A_RX_NJ_PER_BYTE] = {.type = NLA_U32},
 	[FERRY_MODEL_A_ERROR_PPM] = NLA_POLICY_FULL_RANGE(NLA_U32, &ferry_ppm),
+	[FERRY_MODEL_A_AIRTIME_UW] = NLA_POLICY_FULL_RANGE(NLA_U64, &ferry_power_uw),
+	[FERRY_MODEL_A_AIRTIME_PPM] = NLA_POLICY_FULL_RANGE(NLA_U32, &ferry_ppm),
 };
 
 /* A policy without an entry: every attribute is refused. */

@@ -574,14 +574,22 @@ enum ferry_energy_kind {
  *   attribute                       type   unit   dir.    range, meaning
  *   FERRY_ENERGY_A_NAME             string –      in, out 1 to FERRY_ENERGY_NAME_MAX letters,
  *                                                         digits, '_' and '-': its directory in
- *                                                         sysfs; in ENERGY_GET which source
- *   FERRY_ENERGY_A_KIND             u32    –      in, out enum ferry_energy_kind; in: BATTERY to
- *                                                         THERMAL, required for a new source, and
+ *                                                         sysfs; in ENERGY_GET which source. Not
+ *                                                         "total", "model", "mode", "version",
+ *                                                         "none", nor "psy-...", "thermal-...",
+ *                                                         "ferry...": those are the kernel's own
+ *   FERRY_ENERGY_A_KIND             u32    –      in, out enum ferry_energy_kind; in: not MODEL nor
+ *                                                         TOTAL, required for a new source, and
  *                                                         fixed from then on
- *   FERRY_ENERGY_A_POWER_UW         u64    uW     in, out what it gives now; ..FERRY_POWER_UW_MAX
+ *   FERRY_ENERGY_A_POWER_UW         u64    uW     in, out in: what it gives now, not used where the
+ *                                                         message has a counter too;
+ *                                                         ..FERRY_POWER_UW_MAX. out: average
+ *                                                         over the last second or more; absent
+ *                                                         where it is unknown
  *   FERRY_ENERGY_A_COUNTER_UJ       u64    uJ     in      its own counter, as the device has it
  *   FERRY_ENERGY_A_COUNTER_BITS     u32    bits   in      1 .. 64, 64 if absent: where the
- *                                                         counter wraps
+ *                                                         counter wraps. It has to be pushed
+ *                                                         before it has gone round by half
  *   FERRY_ENERGY_A_ENERGY_UJ        u64    uJ     out     energy since the source was created,
  *                                                         wraps of the counter put right
  *   FERRY_ENERGY_A_TEMPERATURE_MDEG s32    mdegC  in, out -273150 .. 1000000
@@ -596,6 +604,10 @@ enum ferry_energy_kind {
  *                                                         the total
  *   FERRY_ENERGY_A_AGE_MS           u32    ms     in, out as FERRY_LINK_A_AGE_MS
  *   FERRY_ENERGY_A_VALID_MS         u32    ms     in      as FERRY_LINK_A_VALID_MS
+ *   FERRY_ENERGY_A_COUNTER_MAX_UJ   u64    uJ     in      largest value of a counter that does not
+ *                                                         wrap at a power of two (powercap's
+ *                                                         max_energy_range_uj); not with
+ *                                                         COUNTER_BITS
  */
 enum {
 	FERRY_ENERGY_A_UNSPEC,
@@ -615,6 +627,7 @@ enum {
 	FERRY_ENERGY_A_MIRROR_OF,
 	FERRY_ENERGY_A_AGE_MS,
 	FERRY_ENERGY_A_VALID_MS,
+	FERRY_ENERGY_A_COUNTER_MAX_UJ,
 	__FERRY_ENERGY_A_MAX,
 };
 
@@ -634,6 +647,9 @@ enum {
  *   FERRY_MODEL_A_TX_NJ_PER_BYTE u32   nJ/byte   on top, for each byte that a link sends
  *   FERRY_MODEL_A_RX_NJ_PER_BYTE u32   nJ/byte   and for each that it receives
  *   FERRY_MODEL_A_ERROR_PPM      u32   ppm       how far the estimate may be off; ..1000000
+ *   FERRY_MODEL_A_AIRTIME_UW     u64   uW        on top, with the radio always on
+ *   FERRY_MODEL_A_AIRTIME_PPM    u32   ppm       how much of the time it is on: no coefficient, but
+ *                                                what the kernel cannot see; ..1000000
  */
 enum {
 	FERRY_MODEL_A_UNSPEC,
@@ -643,6 +659,8 @@ enum {
 	FERRY_MODEL_A_TX_NJ_PER_BYTE,
 	FERRY_MODEL_A_RX_NJ_PER_BYTE,
 	FERRY_MODEL_A_ERROR_PPM,
+	FERRY_MODEL_A_AIRTIME_UW,
+	FERRY_MODEL_A_AIRTIME_PPM,
 	__FERRY_MODEL_A_MAX,
 };
 
