@@ -7,6 +7,7 @@
 
 #include "energy/energy.h"
 #include "link/class.h"
+#include "link/link.h"
 #include "netlink/family.h"
 #include "qdisc/qdisc.h"
 #include "version.h"
@@ -25,10 +26,15 @@ static int __init ferry_init(void)
 		pr_err("cannot start energy telemetry: error %d\n", err);
 		goto unregister_link;
 	}
+	err = ferry_links_register();
+	if (err) {
+		pr_err("cannot follow the network devices: error %d\n", err);
+		goto unregister_energy;
+	}
 	err = ferry_netlink_register();
 	if (err) {
 		pr_err("cannot register the netlink family: error %d\n", err);
-		goto unregister_energy;
+		goto unregister_links;
 	}
 	err = ferry_qdisc_register();
 	if (err) {
@@ -39,6 +45,8 @@ static int __init ferry_init(void)
 
 unregister_netlink:
 	ferry_netlink_unregister();
+unregister_links:
+	ferry_links_unregister();
 unregister_energy:
 	ferry_energy_unregister();
 unregister_link:
@@ -50,6 +58,7 @@ static void __exit ferry_exit(void)
 {
 	ferry_qdisc_unregister();
 	ferry_netlink_unregister();
+	ferry_links_unregister();
 	ferry_energy_unregister();
 	ferry_link_class_unregister();
 }

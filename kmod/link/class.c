@@ -6,11 +6,13 @@
  * each namespace.
  */
 #include <linux/netdevice.h>
+#include <linux/string.h>
 #include <net/net_namespace.h>
 
 #include "../compat/class.h"
 #include "../version.h"
 #include "class.h"
+#include "link.h"
 
 /* The parent of a device of this class is the network device that it describes. */
 static const void *ferry_link_namespace(ferry_class_device *dev)
@@ -18,27 +20,33 @@ static const void *ferry_link_namespace(ferry_class_device *dev)
 	return dev_net(to_net_dev(dev->parent));
 }
 
-static struct class ferry_link_class = {
+struct class ferry_link_class = {
 	.name = "ferry_link",
 	.ns_type = &net_ns_type_operations,
 	.namespace = ferry_link_namespace,
+	.dev_groups = ferry_link_groups,
 };
 
 static CLASS_ATTR_STRING(version, 0444, FERRY_VERSION);
 
-static int __net_init ferry_link_net_init(struct net *net)
+bool ferry_link_class_has_file(const char *name)
+{
+	return !strcmp(name, class_attr_version.attr.attr.name);
+}
+
+static int __net_init ferry_link_class_net_init(struct net *net)
 {
 	return class_create_file_ns(&ferry_link_class, &class_attr_version.attr, net);
 }
 
-static void __net_exit ferry_link_net_exit(struct net *net)
+static void __net_exit ferry_link_class_net_exit(struct net *net)
 {
 	class_remove_file_ns(&ferry_link_class, &class_attr_version.attr, net);
 }
 
-static struct pernet_operations ferry_link_net_ops = {
-	.init = ferry_link_net_init,
-	.exit = ferry_link_net_exit,
+static struct pernet_operations ferry_link_class_net_ops = {
+	.init = ferry_link_class_net_init,
+	.exit = ferry_link_class_net_exit,
 };
 
 int ferry_link_class_register(void)
@@ -49,7 +57,7 @@ int ferry_link_class_register(void)
 	if (err)
 		return err;
 	/* Runs the init callback for each namespace that exists, and for each that follows. */
-	err = register_pernet_subsys(&ferry_link_net_ops);
+	err = register_pernet_subsys(&ferry_link_class_net_ops);
 	if (err)
 		goto unregister_class;
 	return 0;
@@ -61,6 +69,6 @@ unregister_class:
 
 void ferry_link_class_unregister(void)
 {
-	unregister_pernet_subsys(&ferry_link_net_ops);
+	unregister_pernet_subsys(&ferry_link_class_net_ops);
 	class_unregister(&ferry_link_class);
 }

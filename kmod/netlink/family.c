@@ -14,6 +14,13 @@
 static ferry_const_range struct netlink_range_validation ferry_power_uw = {
 	.max = FERRY_POWER_UW_MAX,
 };
+static ferry_const_range struct netlink_range_validation ferry_ifindex = {
+	.min = 1,
+	.max = INT_MAX,
+};
+static ferry_const_range struct netlink_range_validation ferry_rtt_us = {
+	.max = FERRY_LINK_RTT_US_MAX,
+};
 static ferry_const_range struct netlink_range_validation ferry_ppm = {.max = FERRY_PPM};
 static ferry_const_range struct netlink_range_validation ferry_age_ms = {.max = FERRY_AGE_MS_MAX};
 static ferry_const_range struct netlink_range_validation ferry_valid_ms = {
@@ -31,6 +38,26 @@ static ferry_const_range struct netlink_range_validation_signed ferry_temperatur
 	{                                                            \
 		.type = NLA_NUL_STRING, .len = FERRY_ENERGY_NAME_MAX \
 	}
+
+static const struct nla_policy ferry_link_get_policy[FERRY_LINK_A_MAX + 1] = {
+	[FERRY_LINK_A_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &ferry_ifindex),
+};
+
+static const struct nla_policy ferry_link_set_policy[FERRY_LINK_A_MAX + 1] = {
+	[FERRY_LINK_A_IFINDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &ferry_ifindex),
+	[FERRY_LINK_A_STATE] = NLA_POLICY_MAX(NLA_U32, FERRY_LINK_STATE_COUNT - 1),
+	[FERRY_LINK_A_TX_RATE_KBPS] = {.type = NLA_U32},
+	[FERRY_LINK_A_RX_RATE_KBPS] = {.type = NLA_U32},
+	[FERRY_LINK_A_CAPACITY_KBPS] = {.type = NLA_U32},
+	[FERRY_LINK_A_SRTT_US] = NLA_POLICY_FULL_RANGE(NLA_U32, &ferry_rtt_us),
+	[FERRY_LINK_A_RTTVAR_US] = NLA_POLICY_FULL_RANGE(NLA_U32, &ferry_rtt_us),
+	[FERRY_LINK_A_RETRANSMIT_PPM] = NLA_POLICY_FULL_RANGE(NLA_U32, &ferry_ppm),
+	[FERRY_LINK_A_SIGNAL_DBM] =
+		NLA_POLICY_RANGE(NLA_S32, FERRY_LINK_SIGNAL_DBM_MIN, FERRY_LINK_SIGNAL_DBM_MAX),
+	[FERRY_LINK_A_PROVENANCE] = FERRY_PROVENANCE_POLICY,
+	[FERRY_LINK_A_AGE_MS] = NLA_POLICY_FULL_RANGE(NLA_U32, &ferry_age_ms),
+	[FERRY_LINK_A_VALID_MS] = NLA_POLICY_FULL_RANGE(NLA_U32, &ferry_valid_ms),
+};
 
 static const struct nla_policy ferry_energy_get_policy[FERRY_ENERGY_A_MAX + 1] = {
 	[FERRY_ENERGY_A_NAME] = FERRY_NAME_POLICY,
@@ -78,6 +105,20 @@ static const struct nla_policy ferry_mode_set_policy[FERRY_MODE_A_MAX + 1] = {
  * computations, and belongs to the machine: root of a container has no business with it.
  */
 static const struct genl_ops ferry_ops[] = {
+	{
+		.cmd = FERRY_CMD_LINK_GET,
+		.policy = ferry_link_get_policy,
+		.maxattr = FERRY_LINK_A_MAX,
+		.doit = ferry_genl_link_get,
+		.dumpit = ferry_genl_link_dump,
+	},
+	{
+		.cmd = FERRY_CMD_LINK_SET,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.policy = ferry_link_set_policy,
+		.maxattr = FERRY_LINK_A_MAX,
+		.doit = ferry_genl_link_set,
+	},
 	{
 		.cmd = FERRY_CMD_ENERGY_GET,
 		.flags = GENL_ADMIN_PERM,
@@ -155,16 +196,21 @@ int ferry_netlink_register(void)
 	err = genl_register_family(&ferry_family);
 	if (err)
 		return err;
-	err = ferry_genl_mode_start();
+	err = ferry_genl_link_start();
 	if (err)
 		goto unregister_family;
 	err = ferry_genl_energy_start();
 	if (err)
-		goto stop_mode;
+		goto stop_link;
+	err = ferry_genl_mode_start();
+	if (err)
+		goto stop_energy;
 	return 0;
 
-stop_mode:
-	ferry_genl_mode_stop();
+stop_energy:
+	ferry_genl_energy_stop();
+stop_link:
+	ferry_genl_link_stop();
 unregister_family:
 	genl_unregister_family(&ferry_family);
 	return err;
@@ -172,7 +218,8 @@ unregister_family:
 
 void ferry_netlink_unregister(void)
 {
-	ferry_genl_energy_stop();
 	ferry_genl_mode_stop();
+	ferry_genl_energy_stop();
+	ferry_genl_link_stop();
 	genl_unregister_family(&ferry_family);
 }

@@ -36,6 +36,9 @@ int ferry_netlink_register(void);
 void ferry_netlink_unregister(void);
 
 /* Commands: as struct genl_ops calls them. Policies have been checked, permissions too. */
+int ferry_genl_link_get(struct sk_buff *skb, struct genl_info *info);
+int ferry_genl_link_dump(struct sk_buff *skb, struct netlink_callback *cb);
+int ferry_genl_link_set(struct sk_buff *skb, struct genl_info *info);
 int ferry_genl_energy_get(struct sk_buff *skb, struct genl_info *info);
 int ferry_genl_energy_dump(struct sk_buff *skb, struct netlink_callback *cb);
 int ferry_genl_energy_set(struct sk_buff *skb, struct genl_info *info);
@@ -45,9 +48,11 @@ int ferry_genl_mode_get(struct sk_buff *skb, struct genl_info *info);
 int ferry_genl_mode_set(struct sk_buff *skb, struct genl_info *info);
 
 /* Events: subscribe to what the rooms tell, and stop it; no event is sent after the latter. */
-int ferry_genl_mode_start(void);
-void ferry_genl_mode_stop(void);
+int ferry_genl_link_start(void);
+void ferry_genl_link_stop(void);
 int ferry_genl_energy_start(void);
 void ferry_genl_energy_stop(void);
+int ferry_genl_mode_start(void);
+void ferry_genl_mode_stop(void);
 
 #endif /* FERRY_NETLINK_FAMILY_H */
