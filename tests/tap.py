@@ -17,6 +17,10 @@ class Tap:
             self.failed += 1
         print(f"{'not ok' if problems else 'ok'} {self.n} - {name}")
 
+    def skip(self, name, reason):
+        self.n += 1
+        print(f"ok {self.n} - {name} # SKIP {reason}")
+
     def done(self):
         print(f"1..{self.n}")
         sys.exit(1 if self.failed else 0)

@@ -18,9 +18,9 @@ static inline struct device *ferry_thermal_device(struct thermal_zone_device *zo
 
 /*
  * Keeps a zone, to whose device the caller has a reference, from being unregistered: that takes
- * the lock of the device. From Linux 6.2 to 6.7 it does so while it holds the lock of the zone, which
- * reading a temperature takes second; but there reading one asks, under the lock of the zone, whether
- * it is still registered.
+ * the lock of the device. From Linux 6.2 to 6.7 it does so while it holds the lock of the zone,
+ * which reading a temperature takes second; but there reading one asks, under the lock of the
+ * zone, whether it is still registered.
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0) && LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
 static inline void ferry_thermal_hold(struct device *dev)

@@ -5,9 +5,9 @@
  *   P = idle + busy * utilisation + tx * bytes sent per second + rx * bytes received per second
  *       + airtime * share of the time that the radio is on
  *
- * The form and its limits are those of the literature on power models (Rivoire et al., "A comparison
- * of high-level full-system power models", HotPower 2008); the coefficients come from whoever has
- * measured the machine once.
+ * The form and its limits are those of the literature on power models (Rivoire et al., "A
+ * comparison of high-level full-system power models", HotPower 2008); the coefficients come from
+ * whoever has measured the machine once.
  */
 #ifndef FERRY_CORE_ENERGY_MODEL_H
 #define FERRY_CORE_ENERGY_MODEL_H

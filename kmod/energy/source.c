@@ -19,7 +19,7 @@
 #include "sampler.h"
 #include "source.h"
 
-/* A source that the kernel read itself, and can no longer, is kept for so long: it may come back. */
+/* What the kernel read itself, and can no longer, is kept for so long: it may come back. */
 #define FERRY_ENERGY_FORGET_MS 30000
 
 static DEFINE_MUTEX(ferry_energy_lock);

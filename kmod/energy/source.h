@@ -123,7 +123,7 @@ struct ferry_energy_source {
 	enum ferry_energy_owner owner;
 	char name[FERRY_ENERGY_NAME_MAX + 1];
 
-	/* Readers of sysfs and hwmon take nothing but this lock: who removes files waits for them. */
+	/* All that readers of sysfs and hwmon take: who removes files waits for them. */
 	spinlock_t lock;
 	struct ferry_energy_meter meter;
 	struct ferry_energy_reading last;

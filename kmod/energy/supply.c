@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Power supplies may go at any time, and who unregisters one complains if somebody else still has a
- * counted reference to it (power_supply_get_by_name()). So none is taken: supplies are walked, which
- * holds the device, and read under the lock of the device, which its unregistering waits for before
- * it frees what the driver's functions need.
+ * Power supplies may go at any time, and who unregisters one complains if somebody else still has
+ * a counted reference to it (power_supply_get_by_name()). So none is taken: supplies are walked,
+ * which holds the device, and read under the lock of the device, which its unregistering waits for
+ * before it frees what the driver's functions need.
  */
 #include <linux/device.h>
 #include <linux/kernel.h>
@@ -128,7 +128,7 @@ static int ferry_supply_visit_one(struct power_supply *psy, void *unused)
 	device_lock(&psy->dev);
 	kind = ferry_supply_take(psy, &reading, name, sizeof(name));
 	device_unlock(&psy->dev);
-	/* A refusal (too many sources, or one that became another kind) is no reason to stop here. */
+	/* A refusal (too many sources, another kind than before) is no reason to stop here. */
 	if (kind >= 0)
 		ferry_energy_source_feed(name, FERRY_ENERGY_OWNER_SUPPLY, kind, &reading, NULL);
 	return 0;

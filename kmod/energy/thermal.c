@@ -2,8 +2,8 @@
 /*
  * thermal_zone_get_zone_by_name() returns a zone without a reference: it may be gone before its
  * temperature is asked for. So the devices of the thermal class are walked, which holds each, and
- * the name is looked up while the device is locked: the zone that is found is used only if it is the
- * one whose device is held. Its unregistering waits for the lock before it frees anything.
+ * the name is looked up while the device is locked: the zone that is found is used only if it is
+ * the one whose device is held. Its unregistering waits for the lock before it frees anything.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

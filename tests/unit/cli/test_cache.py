@@ -71,10 +71,13 @@ def main():
             *[(out == text and not err, f"{out!r} {err!r}") for out, err in results],
             (os.listdir(tmp / "both") == [path.name], os.listdir(tmp / "both"))))
 
-        with Edge(model, "--cache", tmp / "edge", "--quiet") as edge:
-            r = ferry(*greedy, "--edge", edge.address, "--split", 1, "--cache", tmp / "edge")
-            tap.check("an edge and a device share a file", expect(
-                (r.out == text and not r.err, r.err), (len(packed(tmp / "edge")) == 1, "no file")))
+        if "FERRY_EMULATED" in os.environ:
+            tap.skip("an edge and a device share a file", "user emulation has no io_uring")
+        else:
+            with Edge(model, "--cache", tmp / "edge", "--quiet") as edge:
+                r = ferry(*greedy, "--edge", edge.address, "--split", 1, "--cache", tmp / "edge")
+                tap.check("an edge and a device share a file", expect(
+                    (r.out == text and not r.err, r.err), (len(packed(tmp / "edge")) == 1, "no file")))
 
         tokens = ["--tokens", "1,2,3"]
         ferry("logits", "-m", model, *tokens, "-o", tmp / "a", "--cache", "none")
