@@ -13,17 +13,17 @@
 
 enum { N = 32 * 8 };
 
-static void check(const float *x)
+static void check_some(const float *x, size_t n)
 {
 	const struct ferry_kernels *sets[MAX_KERNEL_SETS];
 	const unsigned n_sets = kernel_sets(sets);
 	struct ferry_q8_block expected[N / 32 * 3], blocks[N / 32 * 3];
 
 	memset(expected, 0x55, sizeof(expected));
-	ferry_quantize_reference(x, N, expected + 1, 3);
+	ferry_quantize_reference(x, n, expected + 1, 3);
 	for (unsigned k = 0; k < n_sets; k++) {
 		memset(blocks, 0x55, sizeof(blocks));
-		sets[k]->quantize(x, N, blocks + 1, 3);
+		sets[k]->quantize(x, n, blocks + 1, 3);
 		for (size_t b = 0; b < N / 32 * 3; b++) {
 			if (isfinite(expected[b].d)) {
 				assert_memory_equal(&blocks[b], &expected[b], sizeof(blocks[b]));
@@ -34,6 +34,13 @@ static void check(const float *x)
 			assert_int_equal(blocks[b].sum, 0);
 		}
 	}
+}
+
+/* Kernels take some blocks together, and what is left one by one. */
+static void check(const float *x)
+{
+	for (size_t n = 32; n <= N; n += 32)
+		check_some(x, n);
 }
 
 static void all_sets_give_the_bits_of_the_reference(void **state)
@@ -91,6 +98,27 @@ static void what_is_not_finite_stays_so(void **state)
 		}
 }
 
+/* Blocks that are taken together have nothing to do with each other. */
+static void a_block_does_not_see_its_neighbours(void **state)
+{
+	static const float kinds[] = {1.0f, 1e-37f, INFINITY, 1e38f, 0.0f, 1e-36f, NAN, 1.1e-36f};
+	enum { N_KINDS = sizeof(kinds) / sizeof(kinds[0]) };
+	uint64_t seed = 7;
+	float x[N];
+
+	(void)state;
+	for (int round = 0; round < 200; round++) {
+		for (int b = 0; b < N / 32; b++) {
+			const float kind = kinds[random_bits(&seed) % N_KINDS];
+
+			for (int i = 0; i < 32; i++)
+				x[32 * b + i] = random_float(&seed) * (isfinite(kind) ? kind : 1);
+			x[32 * b + (int)(random_bits(&seed) % 32)] = kind;
+		}
+		check(x);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -98,6 +126,7 @@ int main(void)
 		cmocka_unit_test(halves_go_to_the_even_number),
 		cmocka_unit_test(zeros_are_zero),
 		cmocka_unit_test(what_is_not_finite_stays_so),
+		cmocka_unit_test(a_block_does_not_see_its_neighbours),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
