@@ -238,8 +238,11 @@ int ferry_genl_link_set(struct sk_buff *skb, struct genl_info *info)
 		if (!attr)
 			continue;
 		push.given |= BIT(i);
-		push.value[i] = ferry_link_attributes[i].is_signed ? nla_get_s32(attr)
-								   : nla_get_u32(attr);
+		/* Not in one expression: u32 and s32 would meet as u32. */
+		if (ferry_link_attributes[i].is_signed)
+			push.value[i] = nla_get_s32(attr);
+		else
+			push.value[i] = nla_get_u32(attr);
 	}
 	if (!push.given) {
 		NL_SET_ERR_MSG(info->extack, "there is no reading in the message");
