@@ -23,7 +23,7 @@ packages_build="gcc clang clang-format-14 libclang-rt-14-dev meson ninja-build p
 	libnl-3-dev libnl-genl-3-dev libbpf-dev bpftool linux-libc-dev libelf-dev zlib1g-dev iproute2"
 packages_kernel="gcc make sparse linux-headers-amd64 linux-headers-6.12-amd64"
 packages_vm="$packages_kernel qemu-system-x86 linux-image-amd64 linux-image-6.12-amd64 busybox-static cpio
-	iproute2 kmod xz-utils zstd lz4"
+	iproute2 kmod lm-sensors xz-utils zstd lz4"
 # Libraries for aarch64 are no packages of this machine: scripts/arm-sysroot fetches them.
 packages_arm="gcc meson ninja-build pkg-config python3 gcc-aarch64-linux-gnu qemu-user"
 packages_train="python3 python3-numpy python3-torch"

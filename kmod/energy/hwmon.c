@@ -77,18 +77,18 @@ static const struct hwmon_chip_info ferry_hwmon_chip = {
 
 struct device *ferry_energy_hwmon_add(struct ferry_energy_source *source)
 {
-	char name[sizeof("ferry_") + FERRY_ENERGY_NAME_MAX];
 	struct device *hwmon;
 	char *letter;
 
 	if (!(source->last.has & (FERRY_ENERGY_HAS_POWER | FERRY_ENERGY_HAS_TEMPERATURE)))
 		return NULL;
-	snprintf(name, sizeof(name), "ferry_%s", source->name);
+	snprintf(source->hwmon_name, sizeof(source->hwmon_name), "ferry_%s", source->name);
 	/* libsensors takes names apart at the hyphen. */
-	for (letter = name; *letter; letter++)
+	for (letter = source->hwmon_name; *letter; letter++)
 		if (!isalnum(*letter))
 			*letter = '_';
-	hwmon = hwmon_device_register_with_info(source->dev, name, source, &ferry_hwmon_chip, NULL);
+	hwmon = hwmon_device_register_with_info(source->dev, source->hwmon_name, source,
+						&ferry_hwmon_chip, NULL);
 	return IS_ERR(hwmon) ? NULL : hwmon;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Sources in the shape of hwmon chips, so that sensors(1) and exporters of metrics show them
- * without knowing Ferry. The names of these chips begin with "ferry_", and no source may be pushed
- * under such a name: whoever reads all of hwmon cannot feed a source with itself.
+ * without knowing Ferry. The names of these chips begin with "ferry_", and no source may be pushed under
+ * such a name: whoever reads all of hwmon cannot feed a source with itself.
  */
 #ifndef FERRY_ENERGY_HWMON_H
 #define FERRY_ENERGY_HWMON_H

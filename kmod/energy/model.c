@@ -114,7 +114,7 @@ void ferry_energy_model_feed(const struct ferry_energy_activity *activity)
 {
 	struct ferry_energy_reading reading = {
 		.taken_ns = ktime_get_boottime_ns(),
-		.valid_ms = FERRY_ENERGY_SAMPLE_VALID_MS,
+		.valid_ms = ferry_energy_sampler_valid_ms(),
 		.has = FERRY_ENERGY_HAS_POWER | FERRY_ENERGY_HAS_ERROR,
 		.provenance = FERRY_PROVENANCE_ESTIMATE,
 	};

@@ -8,9 +8,6 @@
 
 #include <linux/types.h>
 
-/* A reading of the sampler's own readers holds until two of the next have failed to come. */
-#define FERRY_ENERGY_SAMPLE_VALID_MS 2000
-
 /**
  * ferry_energy_sampler_kick() - sample soon, and then once a second, if that is not done already
  *
@@ -26,6 +23,16 @@ void ferry_energy_sampler_kick(void);
  * Context: process context, may sleep.
  */
 void ferry_energy_sampler_stop(void);
+
+/**
+ * ferry_energy_sampler_valid_ms() - how long a reading of the sampler's own readers holds
+ *
+ * Two periods. A period is a second, and the time that the slowest of the drivers take.
+ *
+ * Context: any.
+ * Return: milliseconds.
+ */
+u32 ferry_energy_sampler_valid_ms(void);
 
 /**
  * ferry_energy_sampler_load_ppm() - how busy the machine is

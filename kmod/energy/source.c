@@ -19,7 +19,7 @@
 #include "sampler.h"
 #include "source.h"
 
-/* What the kernel read itself, and can no longer, is kept for so long: it may come back. */
+/* A supply that can no longer be read is kept for so long: it may come back. */
 #define FERRY_ENERGY_FORGET_MS 30000
 
 static DEFINE_MUTEX(ferry_energy_lock);
@@ -174,7 +174,7 @@ static enum ferry_energy_taken ferry_energy_take(struct ferry_energy_source *sou
 						reading->taken_ns, valid_ns, load_ppm);
 	else
 		taken = ferry_energy_take_none(&source->meter, reading->taken_ns, valid_ns);
-	if (taken == FERRY_ENERGY_OLD || taken == FERRY_ENERGY_INVALID)
+	if (taken == FERRY_ENERGY_OLD)
 		return taken;
 
 	last->taken_ns = reading->taken_ns;
@@ -245,6 +245,11 @@ int ferry_energy_source_feed(const char *name, enum ferry_energy_owner owner, in
 	bool grown;
 	int err = 0;
 
+	/* Before anything is created: what is refused changes nothing. */
+	if (reading->has & FERRY_ENERGY_HAS_COUNTER && reading->counter_uj > reading->counter_max) {
+		NL_SET_ERR_MSG(extack, "the counter is beyond its own end");
+		return -ERANGE;
+	}
 	mutex_lock(&ferry_energy_lock);
 	source = ferry_energy_source_for(name, owner, kind, shows, extack);
 	if (IS_ERR(source)) {
@@ -254,20 +259,13 @@ int ferry_energy_source_feed(const char *name, enum ferry_energy_owner owner, in
 	spin_lock(&source->lock);
 	taken = ferry_energy_take(source, reading);
 	grown = shows & ~source->last.has;
-	if (taken != FERRY_ENERGY_OLD && taken != FERRY_ENERGY_INVALID)
+	if (taken != FERRY_ENERGY_OLD)
 		source->last.has |= shows;
 	spin_unlock(&source->lock);
-	switch (taken) {
-	case FERRY_ENERGY_OLD:
+	if (taken == FERRY_ENERGY_OLD) {
 		NL_SET_ERR_MSG(extack, "there is a younger reading of this source");
 		err = -ESTALE;
 		goto unlock;
-	case FERRY_ENERGY_INVALID:
-		NL_SET_ERR_MSG(extack, "the counter is beyond its own end");
-		err = -ERANGE;
-		goto unlock;
-	default:
-		break;
 	}
 	if (grown)
 		ferry_energy_grow(source);
@@ -430,7 +428,7 @@ static void ferry_energy_add_up(u64 now)
 	spin_lock(&total->lock);
 	meter->taken_ns = now;
 	/* The sampler may be late; who is late by a second more has stopped. */
-	meter->valid_ns = 3 * NSEC_PER_SEC;
+	meter->valid_ns = (u64)ferry_energy_sampler_valid_ms() * NSEC_PER_MSEC + NSEC_PER_SEC;
 	meter->has_reading = sum.scope != FERRY_ENERGY_SCOPE_NONE;
 	meter->has_power = meter->has_average = meter->moves = meter->has_reading;
 	meter->average_uw = sum.power_uw;

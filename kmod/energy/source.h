@@ -122,8 +122,9 @@ struct ferry_energy_source {
 	u8 kind;
 	enum ferry_energy_owner owner;
 	char name[FERRY_ENERGY_NAME_MAX + 1];
+	char hwmon_name[sizeof("ferry_") + FERRY_ENERGY_NAME_MAX]; /* hwmon keeps a pointer to it */
 
-	/* All that readers of sysfs and hwmon take: who removes files waits for them. */
+	/* Readers of sysfs and hwmon take only this lock: who removes files waits for them. */
 	spinlock_t lock;
 	struct ferry_energy_meter meter;
 	struct ferry_energy_reading last;

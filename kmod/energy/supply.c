@@ -119,7 +119,7 @@ static int ferry_supply_take(struct power_supply *psy, struct ferry_energy_readi
 static int ferry_supply_visit_one(struct power_supply *psy, void *unused)
 {
 	struct ferry_energy_reading reading = {
-		.valid_ms = FERRY_ENERGY_SAMPLE_VALID_MS,
+		.valid_ms = ferry_energy_sampler_valid_ms(),
 		.provenance = FERRY_PROVENANCE_MEASURED,
 	};
 	char name[FERRY_ENERGY_NAME_MAX + 1];
@@ -128,7 +128,7 @@ static int ferry_supply_visit_one(struct power_supply *psy, void *unused)
 	device_lock(&psy->dev);
 	kind = ferry_supply_take(psy, &reading, name, sizeof(name));
 	device_unlock(&psy->dev);
-	/* A refusal (too many sources, another kind than before) is no reason to stop here. */
+	/* A refusal (one source too many, or one of another kind) is no reason to stop here. */
 	if (kind >= 0)
 		ferry_energy_source_feed(name, FERRY_ENERGY_OWNER_SUPPLY, kind, &reading, NULL);
 	return 0;

@@ -93,7 +93,7 @@ static bool ferry_thermal_read_device(struct device *dev, const char *type, int 
 static int ferry_thermal_visit(struct device *dev, void *unused)
 {
 	struct ferry_energy_reading reading = {
-		.valid_ms = FERRY_ENERGY_SAMPLE_VALID_MS,
+		.valid_ms = ferry_energy_sampler_valid_ms(),
 		.has = FERRY_ENERGY_HAS_TEMPERATURE,
 		.provenance = FERRY_PROVENANCE_MEASURED,
 	};

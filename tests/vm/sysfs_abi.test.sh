@@ -8,7 +8,9 @@ module=$BUILD/kmod-$(uname -r)/ferry.ko
 [ -f "$module" ] || fail "$module is not built"
 
 ip link add wan0 type dummy
-insmod "$module"
+# The fake machine has an energy source with every kind of file.
+insmod "$BUILD/kmod-$(uname -r)-fake/fake.ko"
+insmod "$module" thermal=fake_soc
 ip link set wan0 up
 # Until wan0 has a rate: the files are compared with numbers in them, too.
 for _ in $(seq 50); do
@@ -16,6 +18,10 @@ for _ in $(seq 50); do
 	sleep 0.1
 done
 refused "wan0 has no rate after five seconds" grep -q unknown /sys/class/ferry_link/wan0/tx_rate_kbps
+for _ in $(seq 50); do
+	[ ! -e /sys/class/ferry_energy/psy-fake_battery/power_uw ] || break
+	sleep 0.1
+done
 cd "$here/../../Documentation/ABI/testing"
 "$here/sysfs/abi.py" sysfs-class-ferry_link sysfs-class-ferry_energy
 

@@ -2,8 +2,7 @@
 /*
  * A machine with a battery, a thermal zone, a powercap zone and a hwmon chip, none of which exist.
  * Each says what the module parameter of its name says at the moment. The kernel mirrors the first
- * two in hwmon (and the battery's temperature as a thermal zone) by itself, as it does for real
- * ones.
+ * two in hwmon, and the battery's temperature as a thermal zone, as it does for real ones.
  */
 #include <linux/delay.h>
 #include <linux/err.h>

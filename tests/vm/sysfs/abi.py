@@ -7,7 +7,7 @@ usage: abi.py DOCUMENT...
 Every file of the two classes is described, and everything described is there: with the mode that
 the description begins with, (RO) or (RO, root); with its unit, where the name of the file ends in
 one; at most 4095 bytes long, with one line that ends. What sysfs itself puts beside them (uevent,
-subsystem, device) is not compared.
+subsystem, device, hwmon) is not compared.
 """
 import pathlib
 import re
@@ -48,7 +48,8 @@ def live(name):
         device = "<netdev>" if name == "ferry_link" else "<source>"
         for path in sorted(entry.resolve().rglob("*")):
             inside = path.relative_to(entry.resolve())
-            if inside.parts[0] in SYSFS_OWN or not path.is_file():
+            # What hwmon has in its directories is described by the kernel.
+            if inside.parts[0] in SYSFS_OWN or inside.parts[0].startswith("hwmon") or not path.is_file():
                 continue
             parts = ["<class>" if name == "ferry_link" and part in TRAFFIC_CLASSES and len(inside.parts) > 1 else part
                      for part in inside.parts]
