@@ -121,6 +121,15 @@ static void check_model(const struct ferry_model *m, enum ferry_kv_type kv, cons
 		how.n_threads = i % 3;
 		check_run(m, &how, ids, n, expected);
 	}
+	/* One by one, where threads do not wait for each other everywhere. */
+	for (uint32_t threads = 2; threads <= 5; threads++) {
+		if (only_some() && threads != 3)
+			continue;
+		how = base;
+		how.piece = 1;
+		how.n_threads = threads;
+		check_run(m, &how, ids, n, expected);
+	}
 	for (uint32_t cut = 1; cut <= (only_some() ? 1 : m->hp.n_layers); cut++) {
 		how = base;
 		how.cut = cut;

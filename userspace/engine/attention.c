@@ -74,14 +74,13 @@ struct projection {
 	void (*finish)(struct ferry_pass *p, uint32_t layer, uint32_t t, uint32_t head);
 };
 
-static void multiply_heads(const struct ferry_pass *p, const struct projection *j, uint32_t begin,
-			   uint32_t end)
+static void multiply_heads(const struct ferry_pass *p, const struct projection *j,
+			   const struct ferry_input *x, uint32_t begin, uint32_t end)
 {
 	const struct ferry_forward *f = p->f;
 	const struct ferry_weight w = ferry_weight_of(f->model, j->weight, 0);
-	const struct ferry_input x = ferry_pass_input(f->x, f->x_quantized, p->n_tokens);
 
-	ferry_pass_multiply(f, &w, &x, j->out, (size_t)begin * j->dim, (size_t)end * j->dim);
+	ferry_pass_multiply(f, &w, x, j->out, (size_t)begin * j->dim, (size_t)end * j->dim);
 }
 
 static void finish_heads(struct ferry_pass *p, const struct projection *j, uint32_t layer,
@@ -92,9 +91,9 @@ static void finish_heads(struct ferry_pass *p, const struct projection *j, uint3
 			j->finish(p, layer, t, head);
 }
 
-/* Heads [begin, end) of all three, counted through; @multiply: their rows are not computed yet. */
+/* Heads [begin, end) of all three, counted through; @x: NULL where their rows are computed. */
 static void project_heads(struct ferry_pass *p, const struct projection *all, uint32_t layer,
-			  size_t begin, size_t end, bool multiply)
+			  size_t begin, size_t end, const struct ferry_input *x)
 {
 	size_t first = 0;
 
@@ -104,8 +103,8 @@ static void project_heads(struct ferry_pass *p, const struct projection *all, ui
 
 		if (b >= e)
 			continue;
-		if (multiply)
-			multiply_heads(p, &all[i], (uint32_t)(b - first), (uint32_t)(e - first));
+		if (x)
+			multiply_heads(p, &all[i], x, (uint32_t)(b - first), (uint32_t)(e - first));
 		finish_heads(p, &all[i], layer, (uint32_t)(b - first), (uint32_t)(e - first));
 	}
 }
@@ -127,11 +126,11 @@ static void project(struct ferry_pass *p, uint32_t layer, uint32_t thread, uint3
 	const bool whole = !(hp->n_head_dim % FERRY_PACKED_LANES) &&
 			   !(hp->n_value_dim % FERRY_PACKED_LANES);
 	const size_t n_heads = hp->n_head + 2 * (size_t)hp->n_head_kv;
+	const struct ferry_input x = ferry_pass_block_input(p, thread);
 	size_t begin, end;
 
 	for (int i = 0; i < 3 && !whole; i++) {
 		const struct ferry_weight w = ferry_weight_of(f->model, all[i].weight, 0);
-		const struct ferry_input x = ferry_pass_input(f->x, f->x_quantized, p->n_tokens);
 
 		ferry_pass_rows(w.rows.n_out, thread, n_threads, &begin, &end);
 		ferry_pass_multiply(f, &w, &x, all[i].out, begin, end);
@@ -140,7 +139,7 @@ static void project(struct ferry_pass *p, uint32_t layer, uint32_t thread, uint3
 		ferry_pool_barrier(f->pool);
 	begin = end = 0;
 	while (ferry_pool_take(f->pool, n_heads, 1, &begin, &end))
-		project_heads(p, all, layer, begin, end, whole);
+		project_heads(p, all, layer, begin, end, whole ? &x : NULL);
 }
 
 /*

@@ -55,7 +55,7 @@ static void route(struct ferry_pass *p, uint32_t layer, uint32_t thread, uint32_
 	const struct ferry_weight router =
 		ferry_weight_of(f->model, f->model->layers[layer].router, 0);
 	const uint32_t n = hp->n_experts, k = hp->n_experts_used;
-	struct ferry_input x = ferry_pass_input(f->x, f->x_quantized, p->n_tokens);
+	struct ferry_input x = ferry_pass_block_input(p, thread);
 	size_t begin, end;
 
 	ferry_pool_share(p->n_tokens, 1, thread, n_threads, &begin, &end);
@@ -97,16 +97,17 @@ static void gather(struct ferry_pass *p, bool quantized, uint32_t thread, uint32
 	const struct ferry_hparams *hp = &f->model->hp;
 	const size_t n_pairs = (size_t)p->n_tokens * hp->n_experts_used;
 	const size_t n_blocks = quantized ? hp->n_embd / FERRY_ACTIVATION_BLOCK : 0;
+	const struct ferry_input x = ferry_pass_block_input(p, thread);
 	size_t begin, end;
 
 	ferry_pool_share(n_pairs, 1, thread, n_threads, &begin, &end);
 	for (size_t i = begin; i < end; i++) {
 		const size_t t = i / hp->n_experts_used, place = moe->place[i];
 
-		memcpy(moe->x + place * hp->n_embd, f->x + t * hp->n_embd,
+		memcpy(moe->x + place * hp->n_embd, x.x + t * hp->n_embd,
 		       hp->n_embd * sizeof(float));
 		for (size_t b = 0; b < n_blocks; b++)
-			moe->x_quantized[b * n_pairs + place] = f->x_quantized[b * p->n_tokens + t];
+			moe->x_quantized[b * n_pairs + place] = x.q.blocks[b * p->n_tokens + t];
 	}
 }
 

@@ -17,7 +17,7 @@ void ferry_pass_gate_up(const struct ferry_forward *f, const struct ferry_weight
 }
 
 /* y = W_down (activation(W_gate x) * W_up x) */
-void ferry_pass_feed_forward(struct ferry_pass *p, uint32_t layer)
+void ferry_pass_feed_forward(struct ferry_pass *p, uint32_t layer, uint32_t thread)
 {
 	struct ferry_forward *f = p->f;
 	const struct ferry_layer *l = &f->model->layers[layer];
@@ -25,7 +25,7 @@ void ferry_pass_feed_forward(struct ferry_pass *p, uint32_t layer)
 	const struct ferry_weight up = ferry_weight_of(f->model, l->w_up, 0);
 	const struct ferry_weight down = ferry_weight_of(f->model, l->w_down, 0);
 	const uint32_t T = p->n_tokens;
-	const struct ferry_input x = ferry_pass_input(f->x, f->x_quantized, T);
+	const struct ferry_input x = ferry_pass_block_input(p, thread);
 	const struct ferry_input middle = ferry_pass_input(f->gate, f->gate_quantized, T);
 	const size_t width = gate.rows.n_out;
 	const size_t grain = ferry_pass_grain(T, FERRY_ACTIVATION_BLOCK);

@@ -75,16 +75,22 @@ static void between(struct ferry_pass *p, bool add, const float *post, const flo
 {
 	struct ferry_forward *f = p->f;
 	const struct ferry_hparams *hp = &f->model->hp;
-	const struct ferry_input in = ferry_pass_input(f->x, f->x_quantized, p->n_tokens);
-	size_t begin, end;
+	const struct ferry_input in = ferry_pass_block_input(p, thread);
+	size_t begin = 0, end = 1;
 
-	ferry_pool_share(p->n_tokens, 1, thread, n_threads, &begin, &end);
+	if (!p->alone)
+		ferry_pool_share(p->n_tokens, 1, thread, n_threads, &begin, &end);
 	for (size_t t = begin; t < end; t++) {
-		float *hidden = p->hidden + t * hp->n_embd, *x = f->x + t * hp->n_embd;
-		float *y = f->y + t * hp->n_embd;
+		const size_t row = p->alone ? thread : t;
+		float *hidden = (p->alone ? f->hidden : p->hidden) + row * hp->n_embd;
+		float *x = f->x + row * hp->n_embd;
+		const float *y = f->y + t * hp->n_embd;
 
-		if (add && post)
-			f->kernels->rms_norm(y, y, post, hp->n_embd, hp->norm_eps);
+		/* All threads read y. */
+		if (add && post) {
+			f->kernels->rms_norm(x, y, post, hp->n_embd, hp->norm_eps);
+			y = x;
+		}
 		for (uint32_t i = 0; add && i < hp->n_embd; i++)
 			hidden[i] += y[i];
 		if (weight)
@@ -92,6 +98,13 @@ static void between(struct ferry_pass *p, bool add, const float *post, const flo
 		if (weight && quantize)
 			ferry_pass_quantize(f, &in, t, x, 0, hp->n_embd);
 	}
+}
+
+/* Wait for the x of other threads' tokens. */
+static void meet(const struct ferry_pass *p)
+{
+	if (!p->alone)
+		ferry_pool_barrier(p->f->pool);
 }
 
 /* Whether the inputs of attention, and of the feed-forward block, meet packed weights. */
@@ -111,16 +124,21 @@ static bool quantize_feed_forward(const struct ferry_layer *l)
 /*
  * All threads run this together. T tokens; hidden is [T][n_embd]. Seven barriers per layer, two
  * of them inside attention and one inside the feed-forward block; attention has another one where
- * threads share the runs of a long context.
+ * threads share the runs of a long context. For one token there are two less.
  */
 static void run_layers(void *data, uint32_t thread, uint32_t n_threads)
 {
 	struct ferry_pass *p = data;
 	struct ferry_forward *f = p->f;
 	const struct ferry_hparams *hp = &f->model->hp;
+	const size_t n = hp->n_embd;
 	size_t begin, end;
 
 	compute_angles(p, thread, n_threads);
+	if (p->alone) {
+		memcpy(f->hidden + thread * n, p->hidden, n * sizeof(float));
+		ferry_pool_barrier(f->pool); /* for the angles */
+	}
 	for (uint32_t i = p->begin; i < p->end; i++) {
 		const struct ferry_layer *l = &f->model->layers[i];
 		const struct ferry_layer_vectors *v = &f->vectors[i];
@@ -128,22 +146,24 @@ static void run_layers(void *data, uint32_t thread, uint32_t n_threads)
 
 		between(p, before, before ? before->post_ffn_norm : NULL, v->attn_norm,
 			quantize_attention(l), thread, n_threads); /* x [T][n_embd] */
-		ferry_pool_barrier(f->pool);
+		meet(p);
 		ferry_pass_attention(p, i, thread, n_threads); /* y [T][n_embd] */
 		ferry_pool_barrier(f->pool);
 		between(p, true, v->post_attn_norm, v->ffn_norm, quantize_feed_forward(l), thread,
 			n_threads); /* x [T][n_embd] */
-		ferry_pool_barrier(f->pool);
+		meet(p);
 		if (hp->n_experts)
 			ferry_pass_experts(p, i, thread, n_threads); /* y [T][n_embd] */
 		else
-			ferry_pass_feed_forward(p, i); /* y [T][n_embd] */
+			ferry_pass_feed_forward(p, i, thread); /* y [T][n_embd] */
 		ferry_pool_barrier(f->pool);
 	}
 	between(p, true, f->vectors[p->end - 1].post_ffn_norm, NULL, false, thread, n_threads);
 	/* The tokens that this thread has just added to. */
 	ferry_pool_share(p->n_tokens, 1, thread, n_threads, &begin, &end);
-	if (!ferry_all_finite(p->hidden + begin * hp->n_embd, (end - begin) * hp->n_embd))
+	if (p->alone && begin < end)
+		memcpy(p->hidden, f->hidden + thread * n, n * sizeof(float));
+	if (!ferry_all_finite(p->hidden + begin * n, (end - begin) * n))
 		atomic_store(&p->bad, true);
 }
 
@@ -206,6 +226,7 @@ int ferry_forward_layers(struct ferry_forward *f, const struct ferry_span *spans
 
 	if (ret || !p.n_tokens || begin == end)
 		return ret;
+	p.alone = p.n_tokens == 1;
 	if (f->path == FERRY_PATH_REFERENCE)
 		ferry_reference_layers(&p);
 	else
@@ -266,19 +287,22 @@ static void run_head(void *data, uint32_t thread, uint32_t n_threads)
 	struct ferry_forward *f = h->f;
 	const struct ferry_hparams *hp = &f->model->hp;
 	const struct ferry_weight output = ferry_weight_of(f->model, f->model->output, 0);
-	const struct ferry_input in = ferry_pass_input(f->x, f->x_quantized, h->n);
-	size_t begin, end;
+	const bool alone = h->n == 1; /* as in a pass */
+	const struct ferry_input in = ferry_pass_input_from(f, alone ? thread : 0, h->n);
+	size_t begin = 0, end = 1;
 
-	ferry_pool_share(h->n, 1, thread, n_threads, &begin, &end);
+	if (!alone)
+		ferry_pool_share(h->n, 1, thread, n_threads, &begin, &end);
 	for (size_t t = begin; t < end; t++) {
-		float *x = f->x + t * hp->n_embd;
+		float *x = f->x + (alone ? thread : t) * hp->n_embd;
 
 		f->kernels->rms_norm(x, h->hidden + t * hp->n_embd, f->output_norm, hp->n_embd,
 				     hp->norm_eps);
 		if (output.is_packed)
 			ferry_pass_quantize(f, &in, t, x, 0, hp->n_embd);
 	}
-	ferry_pool_barrier(f->pool);
+	if (!alone)
+		ferry_pool_barrier(f->pool);
 	begin = end = 0;
 	while (ferry_pool_take(f->pool, hp->n_vocab, ferry_pass_grain(h->n, 1), &begin, &end)) {
 		ferry_pass_multiply(f, &output, &in, h->logits, begin, end);

@@ -54,11 +54,12 @@ struct ferry_forward {
 
 	struct ferry_token *tokens;	       /* [T] */
 	float *angles_global, *angles_sliding; /* [T][n_rot] */
-	float *x;			       /* [T][n_embd] normed input of a block */
-	float *y;			       /* [T][n_embd] its output, not yet added */
-	float *q, *k, *v;		       /* [T][heads * dim] */
-	float *heads;			       /* [T][n_head * n_value_dim] */
-	float *gate, *up;		       /* [T][n_ff] */
+	float *x;	  /* [T][n_embd] normed input of a block; or see `alone` */
+	float *y;	  /* [T][n_embd] its output, not yet added */
+	float *q, *k, *v; /* [T][heads * dim] */
+	float *heads;	  /* [T][n_head * n_value_dim] */
+	float *gate, *up; /* [T][n_ff] */
+	float *hidden;	  /* [n_threads][n_embd] each thread's own, where a token is alone */
 	/* x, heads and gate for packed weights; [n / 32][tokens of the pass] */
 	struct ferry_q8_block *x_quantized, *heads_quantized, *gate_quantized;
 	struct ferry_moe_scratch moe;
@@ -74,6 +75,11 @@ struct ferry_pass {
 	const struct ferry_span *spans;
 	uint32_t n_spans, n_tokens;
 	uint32_t begin, end;
+	/*
+	 * One token: what is between two blocks, each thread computes for itself, in row `thread`
+	 * of f->hidden and f->x, instead of waiting for the one that would do it for all.
+	 */
+	bool alone;
 	float *hidden;	 /* [n_tokens][n_embd] */
 	atomic_bool bad; /* something is not finite */
 };
@@ -83,7 +89,7 @@ void ferry_pass_attention(struct ferry_pass *p, uint32_t layer, uint32_t thread,
 			  uint32_t n_threads);
 
 /* feed_forward.c: f->x to f->y */
-void ferry_pass_feed_forward(struct ferry_pass *p, uint32_t layer);
+void ferry_pass_feed_forward(struct ferry_pass *p, uint32_t layer, uint32_t thread);
 
 /* experts.c: f->x to f->y */
 void ferry_pass_experts(struct ferry_pass *p, uint32_t layer, uint32_t thread, uint32_t n_threads);
@@ -117,6 +123,22 @@ static inline struct ferry_input ferry_pass_input(const float *x, struct ferry_q
 						  uint32_t n_tokens)
 {
 	return (struct ferry_input){.x = x, .q = {q, n_tokens}, .n_tokens = n_tokens};
+}
+
+/* Row @row of f->x, and those behind it: the input of a block for n_tokens tokens. */
+static inline struct ferry_input ferry_pass_input_from(const struct ferry_forward *f, size_t row,
+						       uint32_t n_tokens)
+{
+	const size_t n = f->model->hp.n_embd, n_blocks = n / FERRY_ACTIVATION_BLOCK;
+
+	return ferry_pass_input(f->x + row * n, n_blocks ? f->x_quantized + row * n_blocks : NULL,
+				n_tokens);
+}
+
+/* All tokens of a block's input, as this thread has them. */
+static inline struct ferry_input ferry_pass_block_input(const struct ferry_pass *p, uint32_t thread)
+{
+	return ferry_pass_input_from(p->f, p->alone ? thread : 0, p->n_tokens);
 }
 
 /* Elements [begin, end) of row @t, which are at row + begin; whole blocks. */

@@ -156,25 +156,27 @@ static uint64_t n_records(const struct ferry_forward *f)
 static void take_all(struct taker *t, struct ferry_forward *f)
 {
 	const struct ferry_hparams *hp = &f->model->hp;
-	const uint64_t T = f->max_tokens;
+	const uint64_t T = f->max_tokens, n_threads = ferry_pool_n_threads(f->pool);
+	const uint64_t rows = n_threads > T ? n_threads : T; /* see `alone` in pass.h */
 
 	copy_vectors(t, f);
 	take_rope(t, f);
 	f->tokens = take(t, 1, T, sizeof(*f->tokens));
-	f->x = take_floats(t, T, hp->n_embd);
+	f->x = take_floats(t, rows, hp->n_embd);
 	f->y = take_floats(t, T, hp->n_embd);
+	f->hidden = take_floats(t, n_threads, hp->n_embd);
 	f->q = take_floats(t, T, (uint64_t)hp->n_head * hp->n_head_dim);
 	f->k = take_floats(t, T, (uint64_t)hp->n_head_kv * hp->n_head_dim);
 	f->v = take_floats(t, T, (uint64_t)hp->n_head_kv * hp->n_value_dim);
 	f->heads = take_floats(t, T, (uint64_t)hp->n_head * hp->n_value_dim);
 	f->gate = take_floats(t, T, hp->n_ff);
 	f->up = take_floats(t, T, hp->n_ff);
-	f->x_quantized = take_activations(t, T, hp->n_embd);
+	f->x_quantized = take_activations(t, rows, hp->n_embd);
 	f->heads_quantized = take_activations(t, T, (uint64_t)hp->n_head * hp->n_value_dim);
 	f->gate_quantized = take_activations(t, T, hp->n_ff);
 	take_experts(t, f);
 	f->per_thread_floats = per_thread_floats(f);
-	f->per_thread = take_floats(t, ferry_pool_n_threads(f->pool), f->per_thread_floats);
+	f->per_thread = take_floats(t, n_threads, f->per_thread_floats);
 	f->n_records = n_records(f);
 	f->records = take_floats(t, f->n_records, ferry_attention_record(hp->n_value_dim));
 }
