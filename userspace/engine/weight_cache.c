@@ -221,19 +221,29 @@ static bool is_named(const struct search *s, int fd)
 	       same_file(&a, &b);
 }
 
+/* Over a network, who locks a file alone has to be able to write it. */
+static int open_leftover(const struct search *s)
+{
+	const int flags = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	int fd = openat(s->dirfd, s->part, O_RDWR | flags);
+
+	return fd < 0 && errno == EACCES ? openat(s->dirfd, s->part, O_RDONLY | flags) : fd;
+}
+
 /* Of a process that was killed. -EBUSY where it lives, and where the name is free now. */
 static int remove_leftover(const struct search *s)
 {
 	struct stat st;
 	int ret = -EBUSY;
-	int fd = openat(s->dirfd, s->part,
-			O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int fd = open_leftover(s);
 
 	if (fd < 0)
 		return errno == ENOENT ? -EBUSY : -errno;
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
 		ret = -EEXIST;
-	else if (!flock(fd, LOCK_EX | LOCK_NB) && is_named(s, fd) && unlinkat(s->dirfd, s->part, 0))
+	else if (flock(fd, LOCK_EX | LOCK_NB))
+		ret = errno == EWOULDBLOCK ? -EBUSY : -errno; /* no lock at all: no use to wait */
+	else if (is_named(s, fd) && unlinkat(s->dirfd, s->part, 0))
 		ret = -errno;
 	close(fd);
 	return ret;

@@ -11,11 +11,13 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <signal.h>
 #include <sched.h>
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "weight_rig.h"
@@ -32,6 +34,24 @@ enum {
 	CANNOT = 77,
 	N_PROCESSES = 5,
 };
+
+/* What locks are like; flock() of the C library's stands behind this one. */
+static enum {
+	LOCAL,
+	NETWORK,  /* NFS: whole files are locked as ranges of bytes, for writing by who may write */
+	NO_LOCKS, /* its server has none */
+} locks;
+
+int flock(int fd, int operation)
+{
+	const bool writes = (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY;
+
+	if (locks == NO_LOCKS || (locks == NETWORK && operation & LOCK_EX && !writes)) {
+		errno = locks == NO_LOCKS ? ENOLCK : EBADF;
+		return -1;
+	}
+	return (int)syscall(SYS_flock, fd, operation);
+}
 
 /* For a child, where an assertion of cmocka would go on with the parent's tests. */
 static int start_in_child(const struct weight_rig *r)
@@ -270,6 +290,43 @@ static void a_leftover_of_a_killed_process(void **state)
 	rig_free(&r);
 }
 
+/* Each start would wait its ten seconds, and keep nothing for the next one. */
+static void a_leftover_on_a_network_file_system(void **state)
+{
+	struct weight_rig r = rig_new(&small);
+	char part[2 * RIG_PATH];
+
+	(void)state;
+	assert_int_equal(mkdir(r.cache, 0700), 0);
+	part_path(&r, part);
+	rig_write(part, (const uint8_t *)"half", 4);
+	locks = NETWORK;
+	assert_int_equal(rig_origin(&r), FERRY_WEIGHTS_MADE);
+	assert_null(rig_file(r.cache, ".part"));
+	assert_int_equal(rig_origin(&r), FERRY_WEIGHTS_FOUND);
+	locks = LOCAL;
+	rig_free(&r);
+}
+
+/* Without locks nobody can tell a leftover from a file that is being written: not waited for. */
+static void a_file_system_without_locks(void **state)
+{
+	struct weight_rig r = rig_new(&small);
+	char part[2 * RIG_PATH];
+
+	(void)state;
+	locks = NO_LOCKS;
+	assert_int_equal(rig_origin(&r), FERRY_WEIGHTS_PRIVATE);
+	assert_non_null(strstr(r.warning, strerror(ENOLCK)));
+	assert_null(rig_file(r.cache, ".part"));
+	part_path(&r, part);
+	rig_write(part, (const uint8_t *)"half", 4);
+	assert_int_equal(rig_origin(&r), FERRY_WEIGHTS_PRIVATE);
+	assert_non_null(strstr(r.warning, strerror(ENOLCK)));
+	locks = LOCAL;
+	rig_free(&r);
+}
+
 static void another_process_that_never_ends(void **state)
 {
 	struct weight_rig r = rig_new(&small);
@@ -360,6 +417,8 @@ int main(void)
 		cmocka_unit_test(a_full_disk),
 		cmocka_unit_test(links_are_not_followed),
 		cmocka_unit_test(a_leftover_of_a_killed_process),
+		cmocka_unit_test(a_leftover_on_a_network_file_system),
+		cmocka_unit_test(a_file_system_without_locks),
 		cmocka_unit_test(another_process_that_never_ends),
 		cmocka_unit_test(several_processes_at_once),
 		cmocka_unit_test(killed_while_writing),
