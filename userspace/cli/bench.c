@@ -90,6 +90,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 			argp_error(state, "several models need --sweep");
 		if (o->sweep && b->n_depths)
 			argp_error(state, "--sweep has depths of its own: leave --depth out");
+		if (o->compare && o->json)
+			argp_error(state, "--compare makes a table: leave --json out");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -108,7 +110,10 @@ static const struct argp_option option_table[] = {
 	{"sweep", OPTION_SWEEP, NULL, 0,
 	 "a table of each model with 1 and N threads, behind the prompt, 1024 and 4096 positions",
 	 0},
-	{"compare", OPTION_COMPARE, "FILE", 0, "ratios to what --json printed into FILE", 0},
+	{"compare", OPTION_COMPARE, "FILE", 0,
+	 "ratios to what --json printed into FILE, for the same prompt length, threads and "
+	 "KV cache",
+	 0},
 	{"kv", OPTION_KV, "f16|q8", 0, "type of the KV cache (default f16)", 0},
 	{"reference", 'R', NULL, 0, "measure the oracle path", 0},
 	{"json", 'j', NULL, 0, "print one JSON object", 0},
@@ -163,6 +168,21 @@ static int set_depths(struct ferry_bench_setting *b, struct ferry_error *err)
 	return 0;
 }
 
+/* Before minutes of measuring, not after. */
+static int check_models(const struct bench_options *o, struct ferry_error *err)
+{
+	int ret = 0;
+
+	for (unsigned i = 0; i < o->n_models && !ret; i++) {
+		struct ferry_model *m;
+
+		ret = ferry_model_load(o->models[i], &m, err);
+		if (!ret)
+			ferry_model_free(m);
+	}
+	return ret;
+}
+
 static int sweep_threads(struct bench_options *o, json_t *results, struct ferry_error *err)
 {
 	struct ferry_bench_setting *b = &o->setting;
@@ -190,9 +210,9 @@ static int sweep_threads(struct bench_options *o, json_t *results, struct ferry_
 static int sweep(struct bench_options *o, struct ferry_error *err)
 {
 	json_t *results = json_array();
-	int ret = 0;
+	int ret = check_models(o, err);
 
-	if (!o->json)
+	if (!ret && !o->json)
 		ferry_bench_table_head(o->saved);
 	for (unsigned i = 0; i < o->n_models && !ret; i++) {
 		o->setting.model = o->models[i];
@@ -219,7 +239,6 @@ int ferry_cli_bench(int argc, char **argv)
 	int ret = 0;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
-	/* Before minutes of measuring, not after. */
 	if (o.compare)
 		ret = ferry_bench_load(o.compare, &o.saved, &err);
 	if (!ret)

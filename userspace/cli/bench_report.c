@@ -63,6 +63,7 @@ static bool is_measurement(const json_t *v)
 	if (!json_is_string(json_object_get(v, "model")) ||
 	    !json_is_string(json_object_get(v, "kv")) ||
 	    !json_is_integer(json_object_get(v, "n_threads")) ||
+	    !json_is_integer(json_object_get(v, "n_prompt")) ||
 	    !json_is_number(json_object_get(v, "prefill_tok_s")) ||
 	    !json_is_number(json_object_get(v, "decode_tok_s")) || !json_is_array(deep))
 		return false;
@@ -102,8 +103,12 @@ int ferry_bench_load(const char *path, json_t **saved, struct ferry_error *err)
 	return 0;
 }
 
-/* The saved measurement of the same model, threads and cache; NULL: there is none. */
-static const json_t *find(const json_t *saved, const struct ferry_bench_result *r)
+/*
+ * The saved measurement of the same model, prompt, threads and cache; NULL: there is none. The
+ * length of the prompt is that of the context that decode is measured behind, too.
+ */
+static const json_t *find(const json_t *saved, const struct ferry_bench_setting *b,
+			  const struct ferry_bench_result *r)
 {
 	const json_t *v;
 	size_t i;
@@ -112,6 +117,7 @@ static const json_t *find(const json_t *saved, const struct ferry_bench_result *
 		saved, i,
 		v) if (!strcmp(json_string_value(json_object_get(v, "model")), r->model) &&
 		       !strcmp(json_string_value(json_object_get(v, "kv")), r->kv) &&
+		       json_integer_value(json_object_get(v, "n_prompt")) == b->n_prompt &&
 		       json_integer_value(json_object_get(v, "n_threads")) ==
 			       r->n_threads) return v;
 	return NULL;
@@ -150,7 +156,7 @@ void ferry_bench_table_head(const json_t *saved)
 void ferry_bench_table_lines(const struct ferry_bench_setting *b,
 			     const struct ferry_bench_result *r, const json_t *saved)
 {
-	const json_t *before = saved ? find(saved, r) : NULL;
+	const json_t *before = saved ? find(saved, b, r) : NULL;
 	const double bytes = r->bytes_per_token;
 
 	printf("%-32.32s %7u %6u %3s  %9.1f  %9.1f  %8.2f  %7.0f%%", r->model, r->n_threads,

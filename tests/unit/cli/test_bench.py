@@ -39,18 +39,26 @@ def main():
             (r.status == 0, r.err), (prefill > 1000 and decode == 0, r.text())))
         r = ferry("bench", "-m", model, "-t", 1, *QUICK, "--compare", saved)
         tap.check("none to one of other threads", expect((r.text().split()[-2:] == ["-", "-"], r.text())))
+        r = ferry("bench", "-m", model, "-t", 2, *QUICK, "-p", 5, "--compare", saved)
+        tap.check("none to one of another prompt", expect((r.text().split()[-2:] == ["-", "-"], r.text())))
         saved.write_text(json.dumps({"results": [one]}))
         r = ferry("bench", "-m", model, "-t", 2, *QUICK, "--compare", saved)
         tap.check("ratios to a saved sweep", expect((r.text().split()[-1] == "0.00", r.text())))
 
         for name, text in (("no JSON", "{"), ("an array", "[]"), ("another object", "{}"), ("empty results", '{"results": 3}'),
                            ("a wrong member", json.dumps({**one, "decode_tok_s": "1"})),
+                           ("no prompt", json.dumps({**one, "n_prompt": None})),
                            ("a wrong line", json.dumps({**one, "deep": [{"depth": 1}]}))):
             saved.write_text(text)
             r = ferry("bench", "-m", model, *QUICK, "--compare", saved)
             tap.check(f"--compare with {name}", one_sentence(r, str(saved)) + expect((r.status == 1, r.status)))
         r = ferry("bench", "-m", model, "-m", model)
         tap.check("several models without --sweep", expect((r.status == 2 and "--sweep" in r.err, r.err)))
+        r = ferry("bench", "-m", model, *QUICK, "--json", "--compare", saved)
+        tap.check("--compare with --json", expect((r.status == 2 and "--json" in r.err and not r.out, r.err)))
+        r = ferry("bench", "--sweep", "-m", model, "-m", tmp / "missing", *QUICK)
+        tap.check("a sweep looks for all models first", one_sentence(r, "missing") + expect(
+            (r.status == 1 and not r.out, r.text())))
     tap.done()
 
 
