@@ -306,25 +306,32 @@ static void merge_runs(const struct ferry_pass *p, uint32_t layer, const struct 
 	}
 }
 
+/* Item @i of all spans. */
+static void attend_item(const struct ferry_pass *p, uint32_t layer, uint64_t i,
+			const struct items *items, const struct ferry_input *quantize,
+			float *scratch)
+{
+	const struct ferry_span *span = p->spans;
+	uint32_t first = 0;
+	uint64_t n;
+
+	for (; i >= (n = items_of_span(p, span, items)); i -= n)
+		first += span++->n_tokens;
+	attend(p, layer, span, first, i, items, quantize, scratch);
+}
+
 /* Where @quantize is given, heads are quantized for it as they come. */
 static void attend_all(const struct ferry_pass *p, uint32_t layer,
 		       const struct ferry_input *quantize, uint32_t thread, uint32_t n_threads)
 {
 	const struct items items = cut(p, n_threads);
 	float *scratch = p->f->per_thread + thread * p->f->per_thread_floats;
-	uint64_t next = thread, before = 0;
-	uint32_t first = 0;
 
-	/* Every n_threads-th item, since later tokens have more to look at. */
-	for (uint32_t s = 0; s < p->n_spans; s++) {
-		const uint64_t n = items_of_span(p, &p->spans[s], &items);
-
-		for (; next < before + n; next += n_threads)
-			attend(p, layer, &p->spans[s], first, next - before, &items, quantize,
-			       scratch);
-		before += n;
-		first += p->spans[s].n_tokens;
-	}
+	/* The last ones first, since later tokens have more to look at. */
+	for (size_t begin = 0, end = 0;
+	     ferry_pool_take(p->f->pool, (size_t)items.n, 1, &begin, &end);)
+		for (size_t i = begin; i < end; i++)
+			attend_item(p, layer, items.n - 1 - i, &items, quantize, scratch);
 	if (!items.n_runs)
 		return;
 	ferry_pool_barrier(p->f->pool);
