@@ -8,7 +8,9 @@
  *
  * Turns are deficit round robin with two lists (DRR++): a flow that has just begun to send goes
  * ahead of those with a backlog, for one quantum. So a flow that sends less than its share never
- * waits behind one that does not.
+ * waits behind one that does not. What a flow sent beyond its quantum it owes, also after its queue
+ * has run empty: otherwise one that keeps a single long packet in the queue would be new with each
+ * of them.
  */
 #ifndef FERRY_CORE_FLOWS_H
 #define FERRY_CORE_FLOWS_H
@@ -150,12 +152,51 @@ static inline void ferry_flows_release(struct ferry_flows *flows)
 }
 
 /*
+ * To be called when a whole round has found nobody whose turn it is: goes at once as many rounds as
+ * it takes until somebody is one quantum short. After packets of 64 KiB, or a change to a small
+ * quantum, that may be hundreds.
+ */
+static inline void ferry_flows_skip(struct ferry_flows *flows, __s32 quantum)
+{
+	unsigned int left = flows->active;
+	__s32 owed = 1 << 30; /* by who owes least */
+	__s32 granted;
+	__u32 at;
+
+	for (at = flows->old.first; at; at = flows->flow[at - 1].next) {
+		const struct ferry_flow *const flow = &flows->flow[at - 1];
+
+		if (flow->head && -flow->deficit < owed)
+			owed = -flow->deficit;
+	}
+	if (owed < quantum)
+		return;
+	granted = owed / quantum * quantum;
+	while (left--) {
+		const unsigned int index = flows->old.first - 1U;
+		struct ferry_flow *const flow = &flows->flow[index];
+
+		ferry_flow_list_pop(flows, &flows->old);
+		flow->deficit += granted;
+		if (flow->head || flow->deficit <= quantum) {
+			ferry_flow_list_append(flows, &flows->old, index);
+			continue;
+		}
+		/* Paid before the last of these rounds, in which it left. */
+		flow->list = FERRY_FLOW_IDLE;
+		flows->active--;
+	}
+}
+
+/*
  * Index of the flow whose turn it is, FERRY_FLOWS where no flow has packets. Flows without any
- * leave their list on the way, but one that sent as a new flow goes behind the old ones first,
- * lest it be new again with its next packet.
+ * leave their list on the way, once they owe nothing; but one that sent as a new flow goes behind
+ * the old ones first, lest it be new again with its next packet.
  */
 static inline unsigned int ferry_flows_turn(struct ferry_flows *flows, __s32 quantum)
 {
+	unsigned int walked = 0;
+
 	for (;;) {
 		struct ferry_flow_list_ends *ends = flows->new.first ? &flows->new : &flows->old;
 		const unsigned int index = ends->first - 1U;
@@ -164,23 +205,29 @@ static inline unsigned int ferry_flows_turn(struct ferry_flows *flows, __s32 qua
 		if (!ends->first)
 			return FERRY_FLOWS;
 		flow = &flows->flow[index];
-		if (flow->head && flow->deficit > 0)
+		if (flow->deficit > 0) {
+			if (flow->head)
+				return index;
+			if (ends == &flows->old || !flows->old.first) {
+				ferry_flow_list_pop(flows, ends);
+				flow->list = FERRY_FLOW_IDLE;
+				flows->active--;
+				continue;
+			}
+		} else if (flow->head && ends == &flows->old && ends->first == ends->last) {
+			/* Alone, it would only go around until its debt is paid. */
+			flow->deficit = quantum;
 			return index;
-		if (!flow->head && (ends == &flows->old || !flows->old.first)) {
-			ferry_flow_list_pop(flows, ends);
-			flow->list = FERRY_FLOW_IDLE;
-			flows->active--;
-			continue;
-		}
-		if (flow->head) {
-			/* Alone, it would only go around until its deficit is paid. */
-			if (ends->first == ends->last && ends == &flows->old)
-				flow->deficit = 0;
+		} else {
 			flow->deficit += quantum;
 		}
 		ferry_flow_list_pop(flows, ends);
 		flow->list = FERRY_FLOW_OLD;
 		ferry_flow_list_append(flows, &flows->old, index);
+		if (++walked > flows->active) {
+			ferry_flows_skip(flows, quantum);
+			walked = 0;
+		}
 	}
 }
 
