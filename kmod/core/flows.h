@@ -33,6 +33,7 @@ struct ferry_flow {
 	struct ferry_packet *tail;
 	struct ferry_codel codel;
 	__s32 deficit; /* bytes that the flow may still send in this round */
+	__u32 guests;  /* packets in this queue of flows that found no place of their own */
 	__u16 next;    /* 1 + the index of the flow behind this one on its list; 0: none */
 	__u8 list;     /* enum ferry_flow_list */
 } __attribute__((aligned(64)));
@@ -45,8 +46,8 @@ struct ferry_flow_list_ends {
 
 struct ferry_flows {
 	struct ferry_flow flow[FERRY_FLOWS];
-	/* Bytes; apart from the flows, so that the fattest is found in 64 cache lines. */
-	__u32 backlog[FERRY_FLOWS];
+	/* Of queued packets; apart from the flows: the fattest is found in 64 cache lines. */
+	__u32 memory[FERRY_FLOWS];
 	__u32 tag[FERRY_FLOWS]; /* hash of the flow that has the place */
 	struct ferry_flow_list_ends new;
 	struct ferry_flow_list_ends old;
@@ -63,9 +64,10 @@ static inline void ferry_flows_init(struct ferry_flows *flows)
 		flows->flow[i].tail = (struct ferry_packet *)0;
 		ferry_codel_init(&flows->flow[i].codel);
 		flows->flow[i].deficit = 0;
+		flows->flow[i].guests = 0;
 		flows->flow[i].next = 0;
 		flows->flow[i].list = FERRY_FLOW_IDLE;
-		flows->backlog[i] = 0;
+		flows->memory[i] = 0;
 		flows->tag[i] = 0;
 	}
 	flows->new.first = flows->new.last = 0;
@@ -74,7 +76,10 @@ static inline void ferry_flows_init(struct ferry_flows *flows)
 	flows->collisions = 0;
 }
 
-/* Index of the queue for packets of the flow with @hash. */
+/*
+ * Index of the queue for packets of the flow with @hash. A flow is never in two queues: where it
+ * found no place and went into another's queue, it stays there until no such packet is left.
+ */
 static inline unsigned int ferry_flows_find(struct ferry_flows *flows, __u32 hash)
 {
 	const unsigned int set = hash % FERRY_FLOWS_SETS * FERRY_FLOW_WAYS;
@@ -94,7 +99,7 @@ static inline unsigned int ferry_flows_find(struct ferry_flows *flows, __u32 has
 			if (flows->flow[way].list == FERRY_FLOW_IDLE)
 				break;
 		}
-		if (way == set + FERRY_FLOW_WAYS) {
+		if (way == set + FERRY_FLOW_WAYS || flows->flow[own].guests) {
 			flows->collisions++;
 			return own;
 		}
@@ -231,14 +236,14 @@ static inline unsigned int ferry_flows_turn(struct ferry_flows *flows, __s32 qua
 	}
 }
 
-/* Index of the flow with the most bytes queued. */
+/* Index of the flow that occupies the most memory. */
 static inline unsigned int ferry_flows_fattest(const struct ferry_flows *flows)
 {
 	unsigned int fattest = 0;
 	unsigned int i;
 
 	for (i = 1; i < FERRY_FLOWS; i++) {
-		if (flows->backlog[i] > flows->backlog[fattest])
+		if (flows->memory[i] > flows->memory[fattest])
 			fattest = i;
 	}
 	return fattest;

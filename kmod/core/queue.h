@@ -10,7 +10,7 @@
  *   struct ferry_stamp *ferry_packet_stamp(p)      room for a struct ferry_stamp (stamp.h)
  *   __u32 ferry_packet_bytes(p)                    bytes, all segments with their headers; not 0
  *   __u32 ferry_packet_segments(p)                 packets on the wire, at least 1
- *   __u32 ferry_packet_memory(p)                   bytes of memory
+ *   __u32 ferry_packet_memory(p)                   bytes of memory; not 0
  *   __u32 ferry_packet_hash(p)                     of its flow; may cost something
  *   _Bool ferry_packet_mark(p)                     sets CE; false where its sender knows no ECN
  *   _Bool ferry_packet_is_ect1(p)
@@ -180,13 +180,15 @@ static inline struct ferry_packet *ferry_queue_pop(struct ferry_queue *queue, un
 	struct ferry_queue_class *const owner = &queue->class[class];
 	struct ferry_packet *const packet = ferry_queue_head(owner, index);
 	const __u32 bytes = ferry_packet_bytes(packet);
-	const __u32 memory = ferry_packet_stamp(packet)->memory;
+	const struct ferry_stamp *const stamp = ferry_packet_stamp(packet);
+	const __u32 memory = stamp->memory;
 
 	if (index == FERRY_FLOW_LONE) {
 		owner->lone = (struct ferry_packet *)0;
 	} else {
 		owner->flows.flow[index].head = ferry_packet_next(packet);
-		owner->flows.backlog[index] -= bytes;
+		owner->flows.flow[index].guests -= stamp->guest;
+		owner->flows.memory[index] -= memory;
 		ferry_packet_set_next(packet, (struct ferry_packet *)0);
 	}
 	owner->bytes -= bytes;
@@ -236,9 +238,9 @@ static inline struct ferry_flow_id ferry_queue_drop_fattest(struct ferry_queue *
 	}
 	owner = &queue->class[victim.class];
 	victim.index = owner->lone ? FERRY_FLOW_LONE : ferry_flows_fattest(&owner->flows);
-	enough = owner->lone ? 0 : owner->flows.backlog[victim.index] / 2;
+	enough = owner->lone ? 0 : owner->flows.memory[victim.index] / 2;
 	for (i = 0; i < FERRY_DROP_BATCH && ferry_queue_head(owner, victim.index); i++) {
-		if (i && owner->flows.backlog[victim.index] <= enough)
+		if (i && owner->flows.memory[victim.index] <= enough)
 			break;
 		ferry_queue_drop(queue, ferry_queue_pop(queue, victim.class, victim.index));
 		owner->drops++;
@@ -252,16 +254,20 @@ static inline unsigned int ferry_queue_append(struct ferry_queue *queue,
 					      struct ferry_queue_class *owner,
 					      struct ferry_packet *packet)
 {
-	const unsigned int index = ferry_flows_find(&owner->flows, ferry_packet_hash(packet));
+	const __u32 hash = ferry_packet_hash(packet);
+	const unsigned int index = ferry_flows_find(&owner->flows, hash);
 	struct ferry_flow *const flow = &owner->flows.flow[index];
+	struct ferry_stamp *const stamp = ferry_packet_stamp(packet);
 
+	stamp->guest = owner->flows.tag[index] != hash;
+	flow->guests += stamp->guest;
 	ferry_packet_set_next(packet, (struct ferry_packet *)0);
 	if (flow->head)
 		ferry_packet_set_next(flow->tail, packet);
 	else
 		flow->head = packet;
 	flow->tail = packet;
-	owner->flows.backlog[index] += ferry_packet_bytes(packet);
+	owner->flows.memory[index] += stamp->memory;
 	ferry_flows_wake(&owner->flows, index, queue->quantum);
 	return index;
 }

@@ -14,6 +14,7 @@ struct ferry_stamp {
 	__u32 memory;	 /* bytes charged for it */
 	__u8 class;	 /* enum ferry_class */
 	__u8 source;	 /* enum ferry_source */
+	__u8 guest;	 /* 1: in the queue of another flow, having found no place of its own */
 } __attribute__((packed, aligned(4)));
 
 #endif /* FERRY_CORE_STAMP_H */
