@@ -78,7 +78,8 @@ struct ferry_queue {
 	__u32 memory_peak;
 	__u32 limit;	    /* bytes that they may occupy; not 0 */
 	__s32 quantum;	    /* bytes */
-	__u64 frame_ns;	    /* link time of FERRY_FRAME */
+	__u64 frame_ns;	    /* link time of FERRY_FRAME; 0: unshaped */
+	__u64 charged_ns;   /* the same by which classes were charged so far; not 0 */
 	__u64 target;	    /* ns; lower bound of every class's */
 	__u64 interval;	    /* ns */
 	__u64 ce_threshold; /* ns; 0: none */
@@ -94,12 +95,15 @@ struct ferry_queue {
 static inline void ferry_queue_update(struct ferry_queue *queue)
 {
 	const __u64 rate = queue->shaper.rate.bytes_ps;
+	const __u64 frame_ns = ferry_shaper_ns(&queue->shaper, FERRY_FRAME, 1);
 	unsigned int i;
 
 	queue->shares.active = 0;
-	queue->frame_ns = ferry_shaper_shapes(&queue->shaper)
-				  ? ferry_shaper_ns(&queue->shaper, FERRY_FRAME, 1)
-				  : 0;
+	queue->frame_ns = ferry_shaper_shapes(&queue->shaper) ? frame_ns : 0;
+	if (frame_ns < queue->charged_ns)
+		ferry_shares_speed_up(&queue->shares, queue->charged_ns, frame_ns,
+				      queue->shaper.clock);
+	queue->charged_ns = frame_ns ? frame_ns : 1;
 	/* A link so slow that a frame takes long is shared in smaller pieces. */
 	queue->quantum = FERRY_FRAME;
 	if (rate && rate >> 12 < FERRY_FRAME)
@@ -135,6 +139,7 @@ static inline void ferry_queue_init(struct ferry_queue *queue, __u32 limit, __u6
 	queue->ecn = 1;
 	queue->idle = 1;
 	queue->mode = FERRY_MODE_NORMAL;
+	queue->charged_ns = 1;
 	queue->dropped = (struct ferry_packet *)0;
 	for (i = 0; i < FERRY_CLASS_COUNT; i++) {
 		struct ferry_queue_class *class = &queue->class[i];
@@ -366,6 +371,8 @@ static inline __u32 ferry_queue_held(const struct ferry_queue *queue, __u64 now,
 	if (phase < FERRY_SAVER_WINDOW)
 		return 0;
 	*open = now - phase + FERRY_SAVER_PERIOD;
+	if (!*open)
+		*open = 1;
 	return FERRY_CLASSES_BACKGROUND;
 }
 
@@ -495,7 +502,7 @@ static inline struct ferry_packet *ferry_queue_get(struct ferry_queue *queue, __
 			ferry_share_wake(&queue->shares, (unsigned int)__builtin_ctz(queue->fresh),
 					 queue->shaper.clock);
 		if (ferry_shaper_busy(&queue->shaper, now)) {
-			*wake = queue->shaper.free_at;
+			*wake = queue->shaper.free_at ? queue->shaper.free_at : 1;
 			return (struct ferry_packet *)0;
 		}
 

@@ -151,6 +151,9 @@ static inline void ferry_shaper_change(struct ferry_shaper *shaper, __u64 bytes_
 		shaper->free_at = now;
 	else if (owed)
 		shaper->free_at = now + ferry_rate_ns(&shaper->rate, owed);
+	/* An idle link is one from the moment on at which it owes nothing. */
+	if (ferry_after(shaper->idle_from, now))
+		shaper->idle_from = ferry_later(shaper->free_at, now);
 }
 
 #endif /* FERRY_CORE_SHAPER_H */

@@ -121,6 +121,29 @@ static inline void ferry_share_wake(struct ferry_shares *shares, unsigned int cl
 	share->served = ferry_later(share->served, clock);
 }
 
+/*
+ * To be called when the link has become faster: a frame that took @before ns now takes @after. What
+ * a class or a participant owes for its last packet is as many bytes as before, so less time; the
+ * burst is a time, and stays.
+ */
+static inline void ferry_shares_speed_up(struct ferry_shares *shares, __u64 before, __u64 after,
+					 __u64 clock)
+{
+	unsigned int i;
+
+	for (i = 0; i < FERRY_CLASS_COUNT; i++) {
+		struct ferry_share *share = &shares->class[i];
+		const __u64 owed = ferry_elapsed(clock + share->burst, share->served);
+
+		share->served -= owed - ferry_div64(owed, before) * after;
+	}
+	for (i = 0; i < FERRY_PARTICIPANT_COUNT; i++) {
+		const __u64 owed = ferry_elapsed(shares->virtual_time, shares->start[i]);
+
+		shares->start[i] -= owed - ferry_div64(owed, before) * after;
+	}
+}
+
 static inline _Bool ferry_share_within(const struct ferry_share *share, __u64 clock, _Bool sparse)
 {
 	return !ferry_after(share->served, clock + (sparse ? share->burst : share->burst / 2));

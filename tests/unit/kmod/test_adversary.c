@@ -109,6 +109,61 @@ static void test_flood_of_small_packets_on_a_fast_link(void **state)
 	simulation_free(&simulation);
 }
 
+/*
+ * Packets that were long on a slow link are not held against anybody once it is fast: an outage of
+ * a radio link that the operator follows with the rate.
+ */
+static void test_debts_of_a_slow_link_end_with_it(void **state)
+{
+	static const uint64_t slow[] = {1, 8, 64};
+	static const uint64_t fast[] = {50, 0};
+
+	(void)state;
+	for (unsigned int i = 0; i < 6; i++) {
+		struct sender senders[FERRY_CLASS_COUNT];
+		struct simulation simulation;
+
+		for (unsigned int c = 0; c < FERRY_CLASS_COUNT; c++)
+			senders[c] = bulk((uint8_t)c, 30);
+		simulation_init(&simulation, senders, FERRY_CLASS_COUNT, LIMIT, SECOND);
+		simulation.link_bytes_ps = 50 * MBIT / 8;
+		simulation_rate(&simulation, slow[i % 3] * 1000);
+		simulation_run(&simulation, 120 * SECOND);
+		simulation_rate(&simulation, fast[i / 3] * MBIT);
+		simulation_run(&simulation, 5 * SECOND);
+		simulation_forget(&simulation);
+		simulation_run(&simulation, 3 * SECOND);
+		for (unsigned int c = 0; c < FERRY_CLASS_COUNT; c++) {
+			const double got = share_of(&simulation, &senders[c]);
+
+			if (got < 0.9 * ferry_class_share(c) / 1000.0)
+				fail_msg("after %d kbit/s %s gets %.2f %%", (int)slow[i % 3],
+					 ferry_class_name(c), 100 * got);
+		}
+		simulation_free(&simulation);
+	}
+}
+
+/* An idle link that owes hours at the old rate does not, at the new one, count them as work. */
+static void test_link_clock_runs_on_after_a_change_of_rate(void **state)
+{
+	struct ferry_shaper shaper;
+
+	(void)state;
+	ferry_shaper_init(&shaper, SECOND);
+	ferry_shaper_change(&shaper, 125, SECOND);
+	ferry_shaper_wake(&shaper, SECOND);
+	ferry_shaper_charge(&shaper, SECOND, ferry_shaper_ns(&shaper, 65536, 1), 65536);
+	ferry_shaper_idle(&shaper, SECOND);
+	ferry_shaper_change(&shaper, 125000000, 2 * SECOND);
+	{
+		const uint64_t before = shaper.clock;
+
+		ferry_shaper_wake(&shaper, 12 * SECOND);
+		assert_in_range(shaper.clock - before, 10 * SECOND - MS, 10 * SECOND + MS);
+	}
+}
+
 /* A liar that paces itself so as to look sparse does not take the burst from tokens. */
 static void test_paced_liars_leave_tokens_in_time(void **state)
 {
@@ -163,6 +218,8 @@ int main(void)
 		cmocka_unit_test(test_flows_without_a_place_stay_in_order),
 		cmocka_unit_test(test_flood_of_tiny_packets_pays_for_its_memory),
 		cmocka_unit_test(test_flood_of_small_packets_on_a_fast_link),
+		cmocka_unit_test(test_debts_of_a_slow_link_end_with_it),
+		cmocka_unit_test(test_link_clock_runs_on_after_a_change_of_rate),
 		cmocka_unit_test(test_paced_liars_leave_tokens_in_time),
 		cmocka_unit_test(test_impossible_deadlines_take_no_guarantee),
 	};
