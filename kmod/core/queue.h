@@ -77,9 +77,11 @@ struct ferry_queue {
 	__u32 memory;  /* bytes that they occupy */
 	__u32 memory_peak;
 	__u32 limit;	    /* bytes that they may occupy; not 0 */
+	__u32 held;	    /* bit for each class that the energy mode held back when last asked */
 	__s32 quantum;	    /* bytes */
 	__u64 frame_ns;	    /* link time of FERRY_FRAME; 0: unshaped */
 	__u64 charged_ns;   /* the same by which classes were charged so far; not 0 */
+	__u64 opened;	    /* ns: when the energy mode last let model and sync go again */
 	__u64 target;	    /* ns; lower bound of every class's */
 	__u64 interval;	    /* ns */
 	__u64 ce_threshold; /* ns; 0: none */
@@ -139,6 +141,8 @@ static inline void ferry_queue_init(struct ferry_queue *queue, __u32 limit, __u6
 	queue->ecn = 1;
 	queue->idle = 1;
 	queue->mode = FERRY_MODE_NORMAL;
+	queue->held = 0;
+	queue->opened = now;
 	queue->charged_ns = 1;
 	queue->dropped = (struct ferry_packet *)0;
 	for (i = 0; i < FERRY_CLASS_COUNT; i++) {
@@ -431,14 +435,21 @@ static inline _Bool ferry_queue_judge(struct ferry_queue *queue, struct ferry_qu
 				      __u64 sojourn, __u64 now)
 {
 	const struct ferry_stamp *const stamp = ferry_packet_stamp(packet);
+	__u64 waited = sojourn;
 	_Bool mark = 0;
 
-	if (ferry_queue_standing(queue, class, flow, sojourn, now)) {
+	/* What an energy mode made it wait is not the sender's queue. */
+	if (FERRY_CLASS_BIT(stamp->class) & FERRY_CLASSES_BACKGROUND) {
+		const __u64 open = ferry_elapsed(queue->opened, now);
+
+		waited = waited < open ? waited : open;
+	}
+	if (ferry_queue_standing(queue, class, flow, waited, now)) {
 		if (!queue->ecn || !ferry_packet_mark(packet))
 			return 1;
 		class->marks++;
 		mark = 1;
-	} else if (queue->ce_threshold && sojourn > queue->ce_threshold &&
+	} else if (queue->ce_threshold && waited > queue->ce_threshold &&
 		   ferry_packet_is_ect1(packet)) {
 		if (ferry_packet_mark(packet)) {
 			class->marks++;
@@ -473,7 +484,8 @@ static inline struct ferry_packet *ferry_queue_get(struct ferry_queue *queue, __
 						   __u64 *wake)
 {
 	for (;;) {
-		const __u32 ready = queue->backlog & ~ferry_queue_held(queue, now, wake);
+		const __u32 held = ferry_queue_held(queue, now, wake);
+		const __u32 ready = queue->backlog & ~held;
 		struct ferry_queue_class *class;
 		struct ferry_choice choice;
 		struct ferry_packet *packet;
@@ -486,6 +498,11 @@ static inline struct ferry_packet *ferry_queue_get(struct ferry_queue *queue, __
 		__u32 active;
 		__u64 ns;
 
+		if (queue->held != held) {
+			queue->held = held;
+			if (!held)
+				queue->opened = now;
+		}
 		if (!ready) {
 			if (!queue->idle)
 				ferry_shaper_idle(&queue->shaper, now);

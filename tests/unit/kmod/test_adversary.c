@@ -110,6 +110,32 @@ static void test_flood_of_small_packets_on_a_fast_link(void **state)
 }
 
 /*
+ * What an energy mode makes wait is no standing queue: CoDel drops no more in the windows of saver
+ * than it would on a link as slow as the windows make it.
+ */
+static void test_gated_classes_are_not_dropped_for_waiting(void **state)
+{
+	struct sender senders[2];
+	struct simulation simulation;
+
+	(void)state;
+	senders[0] = bulk(FERRY_CLASS_MODEL, 20);
+	senders[1] = bulk(FERRY_CLASS_SYNC, 20);
+	simulation_init(&simulation, senders, 2, LIMIT, SECOND);
+	simulation_rate(&simulation, 20 * MBIT);
+	simulation_run(&simulation, SECOND);
+	simulation.queue->mode = FERRY_MODE_CRITICAL;
+	simulation_run(&simulation, 3600 * SECOND);
+	simulation.queue->mode = FERRY_MODE_SAVER;
+	simulation_forget(&simulation);
+	simulation_run(&simulation, 20 * FERRY_SAVER_PERIOD);
+	assert_true(senders[0].delivered + senders[1].delivered > 8000);
+	/* A queue of 20 packets stands for 24 ms, which is more than the target of 5 ms. */
+	assert_in_range(senders[0].dropped + senders[1].dropped, 0, 150);
+	simulation_free(&simulation);
+}
+
+/*
  * Packets that were long on a slow link are not held against anybody once it is fast: an outage of
  * a radio link that the operator follows with the rate.
  */
@@ -218,6 +244,7 @@ int main(void)
 		cmocka_unit_test(test_flows_without_a_place_stay_in_order),
 		cmocka_unit_test(test_flood_of_tiny_packets_pays_for_its_memory),
 		cmocka_unit_test(test_flood_of_small_packets_on_a_fast_link),
+		cmocka_unit_test(test_gated_classes_are_not_dropped_for_waiting),
 		cmocka_unit_test(test_debts_of_a_slow_link_end_with_it),
 		cmocka_unit_test(test_link_clock_runs_on_after_a_change_of_rate),
 		cmocka_unit_test(test_paced_liars_leave_tokens_in_time),
