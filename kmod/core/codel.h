@@ -35,17 +35,32 @@ static inline void ferry_codel_init(struct ferry_codel *codel)
 	codel->dropping = 0;
 }
 
-/* One step of Newton's method for 1 / sqrt(count): x * (3 - count * x^2) / 2. */
+/*
+ * One step of Newton's method for 1 / sqrt(count): x * (3 - count * x^2) / 2. From below, and each
+ * count by one after the other, it stays close. The square keeps its 32 bits: with 16 of them the
+ * root is off by a third from count 2^16 on, and breaks down at 3 * 2^16.
+ */
 static inline void ferry_codel_newton(struct ferry_codel *codel)
 {
-	const __u32 x = codel->root;			    /* Q0.16 */
-	const __u32 square = (__u32)(((__u64)x * x) >> 16); /* Q0.16 */
-	__u64 rest = (__u64)codel->count * square;	    /* Q.16, 1 where x is exact */
+	const __u32 x = codel->root;		    /* Q0.16 */
+	__u64 rest = codel->count * ((__u64)x * x); /* Q.32, 1 where x is exact */
 	__u64 next;
 
-	rest = rest < 3ULL << 16 ? (3ULL << 16) - rest : 0;
-	next = (rest * x) >> 17;
+	rest = rest < 3ULL << 32 ? (3ULL << 32) - rest : 0;
+	next = (rest * x) >> 33;
 	codel->root = next > 0xffff ? 0xffff : next < 1 ? 1 : (__u16)next;
+}
+
+/* The root of a count that does not follow from the one before. */
+static inline void ferry_codel_restart(struct ferry_codel *codel, __u32 count)
+{
+	unsigned int i;
+
+	codel->count = count;
+	/* 2^-k, at most the root and at least half of it: five steps make 16 bits of that. */
+	codel->root = (__u16)(0xffff >> ((33 - __builtin_clz(count)) / 2));
+	for (i = 0; i < 5; i++)
+		ferry_codel_newton(codel);
 }
 
 static inline __u64 ferry_codel_law(const struct ferry_codel *codel, __u64 from, __u64 interval)
@@ -103,8 +118,7 @@ static inline _Bool ferry_codel_judges(struct ferry_codel *codel, __u64 sojourn,
 	codel->dropping = 1;
 	delta = codel->count - codel->last_count;
 	if (delta > 1 && !ferry_after(now, codel->next + 16 * interval)) {
-		codel->count = delta;
-		ferry_codel_newton(codel);
+		ferry_codel_restart(codel, delta);
 	} else {
 		codel->count = 1;
 		codel->root = 0xffff;
