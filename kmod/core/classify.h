@@ -55,10 +55,12 @@ static inline _Bool ferry_mark_mask_valid(__u32 mask)
 
 /*
  * By the minor of the class id that a filter answered with: the minor of a verdict
- * (include/uapi/linux/ferry.h).
+ * (include/uapi/linux/ferry.h). Class id 0 is that of a filter which matched and named none.
  */
 static inline _Bool ferry_classify_filter(__u32 classid, __u16 major, struct ferry_ruling *ruling)
 {
+	if (!classid)
+		return 0;
 	/* A filter that names no major means the qdisc it is attached to. */
 	if (!FERRY_VERDICT_MAJOR(classid))
 		classid = FERRY_VERDICT(major, classid);
