@@ -170,26 +170,6 @@ static void test_debts_of_a_slow_link_end_with_it(void **state)
 	}
 }
 
-/* An idle link that owes hours at the old rate does not, at the new one, count them as work. */
-static void test_link_clock_runs_on_after_a_change_of_rate(void **state)
-{
-	struct ferry_shaper shaper;
-
-	(void)state;
-	ferry_shaper_init(&shaper, SECOND);
-	ferry_shaper_change(&shaper, 125, SECOND);
-	ferry_shaper_wake(&shaper, SECOND);
-	ferry_shaper_charge(&shaper, SECOND, ferry_shaper_ns(&shaper, 65536, 1), 65536);
-	ferry_shaper_idle(&shaper, SECOND);
-	ferry_shaper_change(&shaper, 125000000, 2 * SECOND);
-	{
-		const uint64_t before = shaper.clock;
-
-		ferry_shaper_wake(&shaper, 12 * SECOND);
-		assert_in_range(shaper.clock - before, 10 * SECOND - MS, 10 * SECOND + MS);
-	}
-}
-
 /* A liar that paces itself so as to look sparse does not take the burst from tokens. */
 static void test_paced_liars_leave_tokens_in_time(void **state)
 {
@@ -246,7 +226,6 @@ int main(void)
 		cmocka_unit_test(test_flood_of_small_packets_on_a_fast_link),
 		cmocka_unit_test(test_gated_classes_are_not_dropped_for_waiting),
 		cmocka_unit_test(test_debts_of_a_slow_link_end_with_it),
-		cmocka_unit_test(test_link_clock_runs_on_after_a_change_of_rate),
 		cmocka_unit_test(test_paced_liars_leave_tokens_in_time),
 		cmocka_unit_test(test_impossible_deadlines_take_no_guarantee),
 	};
