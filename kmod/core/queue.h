@@ -271,14 +271,27 @@ static inline unsigned int ferry_queue_append(struct ferry_queue *queue,
 	stamp->guest = owner->flows.tag[index] != hash;
 	flow->guests += stamp->guest;
 	ferry_packet_set_next(packet, (struct ferry_packet *)0);
-	if (flow->head)
+	if (flow->head) {
 		ferry_packet_set_next(flow->tail, packet);
-	else
+	} else {
 		flow->head = packet;
+	}
 	flow->tail = packet;
 	owner->flows.memory[index] += stamp->memory;
 	ferry_flows_wake(&owner->flows, index, queue->quantum);
 	return index;
+}
+
+/*
+ * Whether the flow of a packet matters even if it is alone in @class: where only sparse flows are
+ * within the guarantee any more. One that sends a packet at a time, and much of it, would look
+ * sparse without its flow, and take what is left for the others.
+ */
+static inline _Bool ferry_queue_knows_flows(const struct ferry_queue *queue, unsigned int class)
+{
+	const struct ferry_share *const share = &queue->shares.class[class];
+
+	return !share->weighted && !ferry_share_within(share, queue->shaper.clock, 0);
 }
 
 /*
@@ -311,11 +324,15 @@ static inline _Bool ferry_queue_put(struct ferry_queue *queue, struct ferry_pack
 		queue->shares.active += owner->share;
 		queue->backlog |= FERRY_CLASS_BIT(ruling.class);
 		queue->fresh |= FERRY_CLASS_BIT(ruling.class);
-		/* Flows that are still on a list without packets have nobody to give way to. */
-		if (owner->flows.active)
-			ferry_flows_release(&owner->flows);
-		ferry_packet_set_next(packet, (struct ferry_packet *)0);
-		owner->lone = packet;
+		if (ferry_queue_knows_flows(queue, ruling.class)) {
+			index = ferry_queue_append(queue, owner, packet);
+		} else {
+			/* Flows still on a list without packets have nobody to give way to. */
+			if (owner->flows.active)
+				ferry_flows_release(&owner->flows);
+			ferry_packet_set_next(packet, (struct ferry_packet *)0);
+			owner->lone = packet;
+		}
 	} else {
 		if (owner->lone)
 			ferry_queue_append(queue, owner, owner->lone);
