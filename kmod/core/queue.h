@@ -275,6 +275,8 @@ static inline unsigned int ferry_queue_append(struct ferry_queue *queue,
 		ferry_packet_set_next(flow->tail, packet);
 	} else {
 		flow->head = packet;
+		/* What stood there may have been dropped for want of memory, unseen by CoDel. */
+		flow->codel.standing_from = 0;
 	}
 	flow->tail = packet;
 	owner->flows.memory[index] += stamp->memory;

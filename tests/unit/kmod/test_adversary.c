@@ -218,6 +218,44 @@ static void test_impossible_deadlines_take_no_guarantee(void **state)
 	simulation_free(&simulation);
 }
 
+static struct ferry_packet *put(struct ferry_queue *queue, struct ferry_packet *packet,
+				uint64_t now)
+{
+	const struct ferry_ruling ruling = {.class = FERRY_CLASS_DEFAULT};
+
+	*packet = (struct ferry_packet){.bytes = 1000, .segments = 1, .memory = 1000, .hash = 7};
+	ferry_queue_put(queue, packet, ruling, now);
+	return packet;
+}
+
+/* A queue that was emptied for want of memory does not stand until it is filled again. */
+static void test_emptied_queue_is_not_standing(void **state)
+{
+	struct ferry_packet packets[5];
+	struct simulation simulation;
+	struct ferry_queue *queue;
+	__u64 wake;
+
+	(void)state;
+	simulation_init(&simulation, NULL, 0, LIMIT, 0);
+	queue = simulation.queue;
+	for (unsigned int i = 0; i < 3; i++)
+		put(queue, &packets[i], 0);
+	/* Above the target from here on. */
+	assert_ptr_equal(ferry_queue_get(queue, 50 * MS, &wake), &packets[0]);
+	queue->limit = 1;
+	ferry_queue_shrink(queue);
+	assert_int_equal(queue->packets, 0);
+	queue->dropped = NULL;
+	queue->limit = LIMIT;
+	put(queue, &packets[3], SECOND);
+	put(queue, &packets[4], SECOND);
+	assert_ptr_equal(ferry_queue_get(queue, SECOND + 10 * MS, &wake), &packets[3]);
+	assert_null(queue->dropped);
+	assert_ptr_equal(ferry_queue_get(queue, SECOND + 10 * MS, &wake), &packets[4]);
+	simulation_free(&simulation);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -228,6 +266,7 @@ int main(void)
 		cmocka_unit_test(test_debts_of_a_slow_link_end_with_it),
 		cmocka_unit_test(test_paced_liars_leave_tokens_in_time),
 		cmocka_unit_test(test_impossible_deadlines_take_no_guarantee),
+		cmocka_unit_test(test_emptied_queue_is_not_standing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
