@@ -10,7 +10,7 @@ MESON_SETUP = meson setup --prefix=$(PREFIX)
 NINJA       = ninja
 
 .DEFAULT_GOAL := all
-.PHONY: all demo check check-arm asan fuzz bench install uninstall kmod vm-check vm-bench format format-check setup clean help
+.PHONY: all demo check check-arm asan fuzz bench install uninstall kmod modules_install modules_uninstall vm-check vm-bench format format-check setup clean help
 
 all: $(BUILD)/build.ninja ## build the library, the command and the BPF programs into build/
 	$(NINJA) -C $(BUILD)
@@ -44,6 +44,12 @@ kmod: ## build ferry.ko for every kernel whose headers are installed, into build
 	scripts/setup.sh kernel
 	BUILD=$(BUILD) scripts/kmod-build.sh
 
+modules_install: ## put ferry.ko, built by `make kmod`, where modprobe finds it, under $(DESTDIR)/
+	BUILD=$(BUILD) scripts/kmod-install --root "$(DESTDIR)/"
+
+modules_uninstall: ## take ferry.ko away from there
+	BUILD=$(BUILD) scripts/kmod-install --root "$(DESTDIR)/" --uninstall
+
 vm-check: setup all ## load ferry.ko in Debian's kernels under QEMU and run the tests of tests/vm
 	scripts/setup.sh vm
 	BUILD=$(BUILD) tests/vm/run-all
@@ -71,4 +77,4 @@ clean: ## remove the build directories
 	rm -rf $(BUILD) build-arm build-asan build-fuzz
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z_-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
