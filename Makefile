@@ -10,7 +10,7 @@ MESON_SETUP = meson setup --prefix=$(PREFIX)
 NINJA       = ninja
 
 .DEFAULT_GOAL := all
-.PHONY: all demo check check-arm asan fuzz bench install uninstall kmod modules_install modules_uninstall vm-check vm-bench format format-check setup clean help
+.PHONY: all demo check check-arm asan fuzz bench install uninstall kmod modules_install modules_uninstall debug-kernel vm-check vm-debug vm-bench format format-check setup clean help
 
 all: $(BUILD)/build.ninja ## build the library, the command and the BPF programs into build/
 	$(NINJA) -C $(BUILD)
@@ -50,9 +50,17 @@ modules_install: ## put ferry.ko, built by `make kmod`, where modprobe finds it,
 modules_uninstall: ## take ferry.ko away from there
 	BUILD=$(BUILD) scripts/kmod-install --root "$(DESTDIR)/" --uninstall
 
+debug-kernel: ## build Debian's kernel with every check switched on, once, into the user's cache
+	scripts/setup.sh debug
+	scripts/debug-kernel
+
 vm-check: setup all ## load ferry.ko in Debian's kernels under QEMU and run the tests of tests/vm
 	scripts/setup.sh vm
 	BUILD=$(BUILD) tests/vm/run-all
+
+vm-debug: setup all debug-kernel ## load ferry.ko in the debug kernel under QEMU, and fail its memory and fuzz it
+	scripts/setup.sh vm
+	BUILD=$(BUILD) tests/vm/run-debug
 
 vm-bench: setup all kmod ## measure the qdisc beside fq_codel and cake on an emulated gateway (READINGS="bulk16 cost")
 	scripts/setup.sh vm

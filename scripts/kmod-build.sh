@@ -15,7 +15,8 @@ usage() {
 	Builds ferry.ko and prints the path of each module that it built.
 
 	  --kernel VERSION  build for this kernel, as \`uname -r\` names it; may be given more than
-	                    once. Default: every kernel whose headers are installed
+	                    once. Default: every kernel whose headers are installed. \`debug\` is
+	                    the kernel of scripts/debug-kernel
 	  --check           build everything anew with W=1 and sparse, and fail on any warning
 	  --source DIR      build the module of DIR (a Kbuild file and its sources, which find
 	                    the top of this tree in \$(FERRY_SOURCE)) instead of ferry.ko
@@ -101,6 +102,11 @@ export LC_ALL=C
 
 for kernel in "${kernels[@]}"; do
 	headers=/lib/modules/$kernel/build
+	if [ "$kernel" = debug ]; then
+		headers=$("$root/scripts/debug-kernel" --path) ||
+			fail "the debug kernel is not built; \`make debug-kernel\` builds it"
+		kernel=$(cat "$headers/include/config/kernel.release")
+	fi
 	[ -e "$headers/Makefile" ] ||
 		fail "there are no headers for kernel '$kernel' under $headers; install linux-headers-$kernel"
 	out=$build/kmod-$kernel${source:+-${source##*/}}

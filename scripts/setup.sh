@@ -11,6 +11,7 @@ usage() {
 	  build   compile, test and fuzz userspace and the BPF programs (default)
 	  kernel  compile the module against Debian's kernel
 	  vm      boot Debian's kernel under QEMU for \`make vm-check\`
+	  debug   build the debug kernel for \`make vm-debug\`
 	  dkms    let DKMS build the module for every kernel that is installed
 	  arm     build for aarch64 and run its tests under emulation for \`make check-arm\`
 	  train   train the demo model again (demo/model)
@@ -25,6 +26,7 @@ packages_build="gcc clang clang-format-14 libclang-rt-14-dev meson ninja-build p
 packages_kernel="gcc make sparse linux-headers-amd64 linux-headers-6.12-amd64"
 packages_vm="$packages_kernel qemu-system-x86 linux-image-amd64 linux-image-6.12-amd64 busybox-static cpio
 	iproute2 kmod lm-sensors xz-utils zstd lz4"
+packages_debug="$packages_vm linux-source-6.1 bc bison flex m4 libelf-dev"
 packages_dkms="$packages_kernel dkms"
 # Libraries for aarch64 are no packages of this machine: scripts/arm-sysroot fetches them.
 packages_arm="gcc meson ninja-build pkg-config python3 gcc-aarch64-linux-gnu qemu-user"
@@ -36,7 +38,7 @@ for arg; do
 	case $arg in
 	--list) list=true ;;
 	-h | --help) usage && exit 0 ;;
-	build | kernel | vm | dkms | arm | train) purposes="$purposes $arg" ;;
+	build | kernel | vm | debug | dkms | arm | train) purposes="$purposes $arg" ;;
 	*)
 		echo "scripts/setup.sh: unknown purpose '$arg'" >&2
 		usage >&2

@@ -1,0 +1,20 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# R-04: each allocation of insmod fails once, and everything is as it was before. (fail_nth.c)
+set -eu
+. "$(dirname "$0")/../outcome.sh"
+module=$BUILD/kmod-$(uname -r)/ferry.ko
+fail_nth=$BUILD/tests/vm/probe/fail_nth
+[ -x "$fail_nth" ] || skip "$fail_nth is not built; \`make\` builds it"
+
+# By default an allocation that may sleep never fails, and each failure prints a trace.
+for kind in failslab fail_page_alloc; do
+	echo N >/sys/kernel/debug/$kind/ignore-gfp-wait
+	echo 0 >/sys/kernel/debug/$kind/verbose
+done
+"$fail_nth" "$module" ferry || fail "an allocation that fails is not survived"
+for class in ferry_link ferry_energy; do
+	[ ! -e /sys/class/$class ] || fail "/sys/class/$class is left behind"
+done
+insmod "$module" || fail "ferry.ko does not load any more"
+rmmod ferry
