@@ -32,16 +32,15 @@ enum {IN = FERRY_KEY_IN, OUT = FERRY_KEY_OUT, BOTH = IN | OUT};
 	{name_, attribute_, FERRY_KEY_S32, direction_, min_, max_, NULL, 0}
 #define U64(name_, attribute_, direction_, max_) \
 	{name_, attribute_, FERRY_KEY_U64, direction_, 0, max_, NULL, 0}
-#define WORDS(words_) (sizeof(words_) / sizeof((words_)[0]))
-#define WORD(name_, attribute_, min_, max_, words_) \
-	{name_, attribute_, FERRY_KEY_WORD, BOTH, min_, max_, words_, WORDS(words_)}
+#define WORD(name_, attribute_, count_, words_, refused_) \
+	{name_, attribute_, FERRY_KEY_WORD, BOTH, 0, (count_) - 1, words_, refused_}
 #define TEXT(name_, attribute_, direction_) \
 	{name_, attribute_, FERRY_KEY_TEXT, direction_, 0, FERRY_READING_TEXT - 1, NULL, 0}
 
 static const struct ferry_key link_keys[] = {
 	TEXT("name", FERRY_LINK_A_NAME, OUT),
 	U32("ifindex", FERRY_LINK_A_IFINDEX, OUT, 1, INT_MAX),
-	WORD("state", FERRY_LINK_A_STATE, 0, FERRY_LINK_STATE_COUNT - 1, states),
+	WORD("state", FERRY_LINK_A_STATE, FERRY_LINK_STATE_COUNT, states, 0),
 	U32("tx_rate_kbps", FERRY_LINK_A_TX_RATE_KBPS, BOTH, 0, UINT32_MAX),
 	U32("rx_rate_kbps", FERRY_LINK_A_RX_RATE_KBPS, BOTH, 0, UINT32_MAX),
 	U32("capacity_kbps", FERRY_LINK_A_CAPACITY_KBPS, BOTH, 0, UINT32_MAX),
@@ -51,26 +50,28 @@ static const struct ferry_key link_keys[] = {
 	S32("signal_dbm", FERRY_LINK_A_SIGNAL_DBM, BOTH, FERRY_LINK_SIGNAL_DBM_MIN,
 	    FERRY_LINK_SIGNAL_DBM_MAX),
 	U32("backlog_bytes", FERRY_LINK_A_BACKLOG_BYTES, OUT, 0, UINT32_MAX),
-	WORD("source", FERRY_LINK_A_PROVENANCE, FERRY_PROVENANCE_FAKE, FERRY_PROVENANCE_MEASURED,
-	     provenances),
+	WORD("source", FERRY_LINK_A_PROVENANCE, FERRY_PROVENANCE_COUNT, provenances,
+	     1U << FERRY_PROVENANCE_NONE | 1U << FERRY_PROVENANCE_KERNEL),
 	U32("age_ms", FERRY_LINK_A_AGE_MS, BOTH, 0, FERRY_AGE_MS_MAX),
 	U32("valid_ms", FERRY_LINK_A_VALID_MS, IN, FERRY_VALID_MS_MIN, FERRY_VALID_MS_MAX),
 };
 
 static const struct ferry_key energy_keys[] = {
 	TEXT("name", FERRY_ENERGY_A_NAME, OUT),
-	WORD("kind", FERRY_ENERGY_A_KIND, 0, FERRY_ENERGY_KIND_THERMAL, kinds),
+	WORD("kind", FERRY_ENERGY_A_KIND, FERRY_ENERGY_KIND_COUNT, kinds,
+	     1U << FERRY_ENERGY_KIND_MODEL | 1U << FERRY_ENERGY_KIND_TOTAL),
 	U64("power_uw", FERRY_ENERGY_A_POWER_UW, BOTH, FERRY_POWER_UW_MAX),
 	U64("counter_uj", FERRY_ENERGY_A_COUNTER_UJ, IN, UINT64_MAX),
 	U32("counter_bits", FERRY_ENERGY_A_COUNTER_BITS, IN, 1, 64),
+	U64("counter_max_uj", FERRY_ENERGY_A_COUNTER_MAX_UJ, IN, UINT64_MAX),
 	U64("energy_uj", FERRY_ENERGY_A_ENERGY_UJ, OUT, UINT64_MAX),
 	S32("temperature_mdeg", FERRY_ENERGY_A_TEMPERATURE_MDEG, BOTH, FERRY_TEMPERATURE_MDEG_MIN,
 	    FERRY_TEMPERATURE_MDEG_MAX),
 	U32("battery_ppm", FERRY_ENERGY_A_BATTERY_PPM, BOTH, 0, FERRY_PPM),
 	U64("battery_uwh", FERRY_ENERGY_A_BATTERY_UWH, BOTH, UINT64_MAX),
 	U8("charging", FERRY_ENERGY_A_CHARGING, BOTH, 1),
-	WORD("source", FERRY_ENERGY_A_PROVENANCE, FERRY_PROVENANCE_FAKE, FERRY_PROVENANCE_MEASURED,
-	     provenances),
+	WORD("source", FERRY_ENERGY_A_PROVENANCE, FERRY_PROVENANCE_COUNT, provenances,
+	     1U << FERRY_PROVENANCE_NONE | 1U << FERRY_PROVENANCE_KERNEL),
 	U32("error_ppm", FERRY_ENERGY_A_ERROR_PPM, BOTH, 0, FERRY_PPM),
 	TEXT("mirror_of", FERRY_ENERGY_A_MIRROR_OF, BOTH),
 	U32("age_ms", FERRY_ENERGY_A_AGE_MS, BOTH, 0, FERRY_AGE_MS_MAX),
@@ -82,11 +83,13 @@ static const struct ferry_key model_keys[] = {
 	U64("busy_uw", FERRY_MODEL_A_BUSY_UW, IN, FERRY_POWER_UW_MAX),
 	U32("tx_nj_per_byte", FERRY_MODEL_A_TX_NJ_PER_BYTE, IN, 0, UINT32_MAX),
 	U32("rx_nj_per_byte", FERRY_MODEL_A_RX_NJ_PER_BYTE, IN, 0, UINT32_MAX),
+	U64("airtime_uw", FERRY_MODEL_A_AIRTIME_UW, IN, FERRY_POWER_UW_MAX),
+	U32("airtime_ppm", FERRY_MODEL_A_AIRTIME_PPM, IN, 0, FERRY_PPM),
 	U32("error_ppm", FERRY_MODEL_A_ERROR_PPM, IN, 0, FERRY_PPM),
 };
 
 static const struct ferry_key mode_keys[] = {
-	WORD("mode", FERRY_MODE_A_MODE, 0, FERRY_MODE_COUNT - 1, modes),
+	WORD("mode", FERRY_MODE_A_MODE, FERRY_MODE_COUNT, modes, 0),
 };
 /* clang-format on */
 
@@ -138,7 +141,9 @@ static const char *key_name(const void *list, size_t i)
 
 static const char *word_name(const void *list, size_t i)
 {
-	return ((const char *const *)list)[i];
+	const struct ferry_key *key = list;
+
+	return key->refused >> i & 1 ? NULL : key->words[i];
 }
 
 static int parse_word(const struct ferry_key *key, const char *text, uint64_t *number,
@@ -146,14 +151,13 @@ static int parse_word(const struct ferry_key *key, const char *text, uint64_t *n
 {
 	char known[160];
 
-	for (size_t i = (size_t)key->min; i <= key->max; i++) {
-		if (strcmp(text, key->words[i]))
+	for (size_t i = 0; i <= key->max; i++) {
+		if (key->refused >> i & 1 || strcmp(text, key->words[i]))
 			continue;
 		*number = i;
 		return 0;
 	}
-	list_words(known, sizeof(known), word_name, key->words + key->min,
-		   (size_t)(key->max - (uint64_t)key->min) + 1);
+	list_words(known, sizeof(known), word_name, key, (size_t)key->max + 1);
 	return ferry_fail(err, FERRY_ERROR_CALLER, -EINVAL, "%s is one of %s, not '%.40s'",
 			  key->name, known, text);
 }
@@ -237,7 +241,7 @@ const struct ferry_key_value *ferry_key_find(const struct ferry_key_values *valu
 
 const char *ferry_key_word(const struct ferry_key_value *value)
 {
-	return value->number < value->key->n_words ? value->key->words[value->number] : "?";
+	return value->number <= value->key->max ? value->key->words[value->number] : "?";
 }
 
 static int put_value(struct nl_msg *msg, const struct ferry_key_value *value)

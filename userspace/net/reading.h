@@ -43,8 +43,8 @@ struct ferry_key {
 	unsigned int direction;
 	int64_t min;
 	uint64_t max;
-	const char *const *words; /* of FERRY_KEY_WORD: by number; @min to @max can be pushed */
-	uint64_t n_words;
+	const char *const *words; /* of FERRY_KEY_WORD: by number, @max the last */
+	uint32_t refused;	  /* bits of those that cannot be pushed */
 };
 
 /* One value. */
