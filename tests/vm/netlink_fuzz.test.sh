@@ -1,0 +1,18 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# usage: netlink_fuzz.test.sh [COUNT [SEED]]
+# R-08: random and mutated netlink messages are answered, those that are wrong by a refusal, and the kernel
+# stays as it is. A few thousand by default; on the debug kernel, `scripts/vm/run --kernel DEBUG-KERNEL
+# --timeout 7200 tests/vm/netlink_fuzz.test.sh 1000000` is the long form.
+set -eu
+. "$(dirname "$0")/outcome.sh"
+module=$BUILD/kmod-$(uname -r)/ferry.ko
+[ -f "$module" ] || fail "$module is not built"
+fuzz=$BUILD/tests/vm/netlink/fuzz
+[ -x "$fuzz" ] || skip "$fuzz is not built; \`make\` builds it"
+
+insmod "$module"
+for number in 2 3 4; do ip link add "wan$number" type dummy; done
+"$fuzz" "${1:-5000}" "${2:-1}" || fail "see above"
+# All that messages made goes with the module.
+rmmod ferry || fail "ferry.ko does not unload"
