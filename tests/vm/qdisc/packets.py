@@ -307,6 +307,26 @@ def test_rate_changes_lose_nothing(receiver):  # R-18
         check("none was dropped", link.whole()["drops"] == 0)
 
 
+def test_modes_hold_back_the_background(receiver):
+    ferry = os.environ["BUILD"] + "/userspace/cli/ferry"
+    with Link("rate", "10mbit"):
+        receiver.drain()
+        run(ferry, "net", "push", "mode", "critical")
+        send(50, size=1000, tos=ECT0, priority=verdict("model"))
+        send(50, size=1000, tos=ECT0, priority=verdict("sync"), flow=22000)
+        check("critical: model and sync wait", receiver.receive(0, 0.5) == [])
+        send(20, size=1000, tos=ECT0, priority=verdict("kv"))
+        check("critical: kv does not", len(receiver.receive(20)) == 20)
+        # 100 packets take 83 ms at this rate.
+        run(ferry, "net", "push", "mode", "normal")
+        got = receiver.receive(100)
+        check("normal: what waited arrives, and nothing was lost", len(got) == 100, len(got))
+        run(ferry, "net", "push", "mode", "saver")
+        send(20, size=100, tos=ECT0, priority=verdict("sync"))
+        check("saver: sync leaves within one period", len(receiver.receive(20, 6)) == 20)
+        run(ferry, "net", "push", "mode", "normal")
+
+
 def main():
     run("ip", "netns", "add", PEER)
     run("ip", "link", "add", "d0", "type", "veth", "peer", "name", "d1", "netns", PEER)
@@ -331,6 +351,7 @@ def main():
     test_wash(receiver)
     test_gso_is_taken_apart()
     test_rate_changes_lose_nothing(receiver)
+    test_modes_hold_back_the_background(receiver)
     run("ip", "link", "del", "d0")
     return 1 if failures else 0
 
