@@ -14,9 +14,10 @@ ip link add dummy0 type dummy
 ip addr add 10.9.0.1/24 dev dummy0
 ip link set dummy0 up
 # Packets meanwhile: options change under a queue that is in use.
-(while :; do echo x; done | busybox nc -u 10.9.0.2 9) >/dev/null 2>&1 &
+busybox ping -q -i 0.01 10.9.0.2 >/dev/null 2>&1 &
 "$fuzz" qdisc dummy0 "$messages" 1 || fail "the fuzzer of qdisc options"
 "$fuzz" family ferry "$messages" 2 || fail "the fuzzer of the netlink family"
 kill $!
+wait || true
 ip link del dummy0
 rmmod ferry || fail "ferry.ko does not unload after all of this"
