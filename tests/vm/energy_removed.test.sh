@@ -33,6 +33,8 @@ done
 insmod "$fake"
 state_within 5 live psy-fake_battery
 state_within 5 live thermal-fake_soc
+# Until the periods are no longer those of the slow drivers above.
+sleep 4
 rmmod fake
 # Two periods, and the tenths that this shell takes to look.
 state_within 3 stale psy-fake_battery
