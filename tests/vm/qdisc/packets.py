@@ -194,7 +194,7 @@ def test_counters_add_up(receiver):  # R-12
         for name, c in classes.items():
             total = sum(c["sources"].values())
             check(f"sources of {name} add up", total == c["packets"], f"{total}, {c['packets']}")
-        check("something was dropped and something was sent", whole["drops"] > 0 and whole["packets"] > 50, whole)
+        check("something was dropped and something was sent", whole["drops"] > 0 and whole["packets"] > 20, whole)
         check("nothing is left behind", whole["qlen"] == 0 and whole["backlog"] == 0, whole)
 
 
