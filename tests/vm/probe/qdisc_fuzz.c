@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * netlink_fuzz: sends random messages to the kernel: options of a qdisc, or commands of a generic
- * netlink family. R-08. Attributes nest, their values are chosen from the edges of what a policy
- * might allow, and lengths lie now and then. The kernel's sanitizers judge; all that is checked
- * here is that it goes on answering. The same seed sends the same messages.
+ * qdisc_fuzz: gives a device the qdisc ferry with random options, again and again. R-08. Attributes
+ * nest, their values are chosen from the edges of what a policy might allow, and lengths lie now
+ * and then. The kernel's sanitizers judge; all that is checked here is that it goes on answering.
+ * The same seed sends the same messages.
  */
 #include <errno.h>
-#include <linux/genetlink.h>
 #include <linux/netlink.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
@@ -23,7 +22,6 @@
 enum {
 	MESSAGE_BYTES = 4096,
 	MAX_TYPE = 40, /* more attributes than any nest has */
-	MAX_COMMAND = 24,
 	DEEPEST = 3,
 	ANSWER_SECONDS = 60,
 	RECEIVE_BYTES = 65536,
@@ -178,19 +176,6 @@ static void put_qdisc(struct message *message, int device)
 	end(message, options);
 }
 
-static void put_command(struct message *message, uint16_t family)
-{
-	struct genlmsghdr *header;
-
-	message->header.nlmsg_type = family;
-	if (!below(4))
-		message->header.nlmsg_flags |= NLM_F_DUMP;
-	header = append(message, sizeof(*header));
-	header->cmd = (uint8_t)below(MAX_COMMAND);
-	header->version = 1;
-	put_attributes(message, 0);
-}
-
 /* Reads the whole answer to @sequence. 0 if the message was accepted, or the answer's -errno. */
 static int answer(int fd, uint32_t sequence)
 {
@@ -203,7 +188,7 @@ static int answer(int fd, uint32_t sequence)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
-			fprintf(stderr, "netlink_fuzz: no answer to message %u: %s\n", sequence,
+			fprintf(stderr, "qdisc_fuzz: no answer to message %u: %s\n", sequence,
 				strerror(errno));
 			exit(1);
 		}
@@ -219,67 +204,30 @@ static int answer(int fd, uint32_t sequence)
 	}
 }
 
-static uint16_t family_id(int fd, const char *name)
-{
-	struct message message = {.header = {NLMSG_HDRLEN, GENL_ID_CTRL, NLM_F_REQUEST, 0, 0}};
-	struct genlmsghdr *header = append(&message, sizeof(*header));
-	struct nlattr *attribute;
-	uint8_t buffer[RECEIVE_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
-	ssize_t n;
-
-	header->cmd = CTRL_CMD_GETFAMILY;
-	header->version = 1;
-	attribute = begin(&message, CTRL_ATTR_FAMILY_NAME);
-	strcpy(append(&message, strlen(name) + 1), name);
-	attribute->nla_len = (uint16_t)(NLA_HDRLEN + strlen(name) + 1);
-	if (send(fd, &message, message.header.nlmsg_len, 0) < 0)
-		return 0;
-	n = recv(fd, buffer, sizeof(buffer), 0);
-	if (n < NLMSG_HDRLEN || ((struct nlmsghdr *)buffer)->nlmsg_type == NLMSG_ERROR)
-		return 0;
-	for (size_t at = NLMSG_HDRLEN + GENL_HDRLEN; at + NLA_HDRLEN <= (size_t)n;) {
-		attribute = (struct nlattr *)(buffer + at);
-		if (attribute->nla_type == CTRL_ATTR_FAMILY_ID)
-			return *(uint16_t *)(buffer + at + NLA_HDRLEN);
-		at += NLA_ALIGN(attribute->nla_len);
-	}
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	struct timeval patience = {.tv_sec = ANSWER_SECONDS};
 	unsigned long messages, accepted = 0;
-	int fd, device = 0;
-	uint16_t family = 0;
+	int fd, device;
 
-	if (argc != 5 || (strcmp(argv[1], "qdisc") != 0 && strcmp(argv[1], "family") != 0)) {
-		fputs("usage: netlink_fuzz qdisc DEVICE|family NAME MESSAGES SEED\n", stderr);
+	if (argc != 4) {
+		fputs("usage: qdisc_fuzz DEVICE MESSAGES SEED\n", stderr);
 		return 2;
 	}
-	messages = strtoul(argv[3], NULL, 10);
-	state = strtoull(argv[4], NULL, 10);
-	fd = socket(AF_NETLINK, SOCK_RAW, *argv[1] == 'q' ? NETLINK_ROUTE : NETLINK_GENERIC);
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience))) {
-		perror("netlink socket");
-		return 2;
-	}
-	if (*argv[1] == 'q')
-		device = (int)if_nametoindex(argv[2]);
-	else
-		family = family_id(fd, argv[2]);
-	if (!device && !family) {
-		fprintf(stderr, "netlink_fuzz: there is no %s\n", argv[2]);
+	device = (int)if_nametoindex(argv[1]);
+	messages = strtoul(argv[2], NULL, 10);
+	state = strtoull(argv[3], NULL, 10);
+	fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+	if (!device || fd < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience))) {
+		perror(device ? "netlink socket" : argv[1]);
 		return 2;
 	}
 	for (unsigned long i = 1; i <= messages; i++) {
 		struct message message = {
 			.header = {NLMSG_HDRLEN, 0, NLM_F_REQUEST | NLM_F_ACK, (uint32_t)i, 0}};
 
-		if (device)
-			put_qdisc(&message, device);
-		else
-			put_command(&message, family);
+		put_qdisc(&message, device);
 		if (send(fd, &message, message.header.nlmsg_len, 0) < 0) {
 			perror("send");
 			return 1;
@@ -288,6 +236,6 @@ int main(int argc, char **argv)
 	}
 	printf("%lu messages, %lu accepted\n", messages, accepted);
 	close(fd);
-	/* Were all refused, the policy alone would have been tested. */
-	return accepted > messages / 1000 ? 0 : 1;
+	/* Were all refused, only the way to the options would have been tested. */
+	return accepted > messages / 100 ? 0 : 1;
 }

@@ -1,0 +1,22 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# usage: qdisc_fuzz.test.sh [MESSAGES [SEED]]
+# R-08: random options of the qdisc, under a queue that is in use, upset nothing. A few thousand by default;
+# `make vm-debug FERRY_FUZZ_MESSAGES=1000000` is the long form.
+# vm: --count-time --cpus 1
+set -eu
+. "$(dirname "$0")/outcome.sh"
+module=$BUILD/kmod-$(uname -r)/ferry.ko
+[ -f "$module" ] || fail "$module is not built"
+fuzz=$BUILD/tests/vm/probe/qdisc_fuzz
+[ -x "$fuzz" ] || skip "$fuzz is not built; \`make\` builds it"
+
+insmod "$module"
+ip link add dummy0 type dummy
+ip addr add 10.9.0.1/24 dev dummy0
+ip link set dummy0 up
+busybox ping -q -i 0.01 10.9.0.2 >/dev/null 2>&1 &
+"$fuzz" dummy0 "${1:-3000}" "${2:-1}" || fail "it does not go on answering, or took nothing"
+kill $! || fail "no packets were sent meanwhile"
+ip link del dummy0
+rmmod ferry || fail "ferry.ko does not unload after all of this"
