@@ -52,10 +52,10 @@ struct ferry_reading {
 	enum ferry_reading_of of;
 	/* Network device, or energy source: then letters, digits, '_' and '-'. */
 	char name[FERRY_READING_NAME];
-	uint32_t ifindex;		    /* of a link */
-	enum ferry_energy_kind kind;	    /* of an energy source */
-	char mirror_of[FERRY_READING_NAME]; /* source that shows the same sensor; "" for none */
-	bool part; /* of an energy source: another one of its kind counts this energy as well */
+	uint32_t ifindex;	     /* of a link */
+	enum ferry_energy_kind kind; /* of an energy source */
+	char mirror_of
+		[FERRY_READING_NAME]; /* source that counts this energy as well; "" for none */
 	enum ferry_provenance provenance;
 	uint64_t taken_us; /* CLOCK_MONOTONIC */
 	uint32_t present;  /* bit of each quantity that has a value */
@@ -86,6 +86,7 @@ enum { FERRY_READINGS_OF_SCAN_MAX = 128 };
 struct ferry_reading_list {
 	size_t n;
 	size_t dropped; /* readings for which there was no room */
+	size_t denied;	/* files that this user may not read; root may */
 	struct ferry_reading reading[FERRY_READINGS_OF_SCAN_MAX];
 };
 
