@@ -51,7 +51,8 @@ bool ferry_wifi_changed(struct ferry_wifi *wifi);
 
 /**
  * ferry_wifi_stations - all stations of all interfaces
- * @deadline_us: CLOCK_MONOTONIC; past it, the answers that have come are lost as well
+ * @deadline_us: CLOCK_MONOTONIC; past it, the answers that have come are lost as well. A kernel
+ *               that does not answer at all is waited for a second longer
  * @stations: [FERRY_WIFI_STATIONS_MAX]; more are left out
  * @n: set to how many there are
  *
