@@ -330,7 +330,11 @@ static void a_cgroup_registers_what_runs_in_it(void **state)
 	fclose(mounts);
 	snprintf(path, sizeof(path), "%.200s/ferry-test-%d", root, (int)getpid());
 	snprintf(procs, sizeof(procs), "%s/cgroup.procs", path);
-	assert_int_equal(mkdir(path, 0755), 0);
+	if (mkdir(path, 0755)) {
+		print_message("SKIP: no cgroup can be made below %s: %s\n", root, strerror(errno));
+		ferry_flow_watch_close(watch);
+		skip();
+	}
 	if (ferry_flow_watch_cgroup(watch, path, &decode, &err))
 		fail_msg("%s", err.text);
 	out = socket(AF_INET, SOCK_STREAM, 0);
