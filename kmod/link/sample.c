@@ -21,12 +21,17 @@ void ferry_link_sample_start(struct ferry_link_net *links, unsigned long delay)
 	queue_delayed_work(system_power_efficient_wq, &links->sample_work, delay);
 }
 
-/* @data: bool, set where there is a reason to come again. */
+/* What a round of the worker has found. */
+struct ferry_link_round {
+	bool again;  /* there is a reason to come again */
+	bool speeds; /* a driver has to be asked */
+};
+
 static int ferry_link_sample_one(struct ferry_link *link, void *data)
 {
 	struct ferry_link_net *links = ferry_link_net(dev_net(link->netdev));
 	struct rtnl_link_stats64 stats;
-	bool *again = data;
+	struct ferry_link_round *round = data;
 	u64 now_us;
 	u32 holding;
 
@@ -36,10 +41,11 @@ static int ferry_link_sample_one(struct ferry_link *link, void *data)
 		spin_lock(&link->lock);
 		ferry_link_sample_take(&link->sample, stats.tx_bytes, stats.rx_bytes, now_us);
 		spin_unlock(&link->lock);
-		*again = true;
+		if (time_after(jiffies, link->speed_asked + FERRY_LINK_SPEED_INTERVAL))
+			link->speed_wanted = true;
+		round->speeds |= link->speed_wanted;
+		round->again = true;
 	}
-	if (time_after(jiffies, link->speed_asked + FERRY_LINK_SPEED_INTERVAL))
-		link->speed_wanted = true;
 
 	if (!link->holding)
 		return 0;
@@ -51,7 +57,7 @@ static int ferry_link_sample_one(struct ferry_link *link, void *data)
 		ferry_link_changed(links, link);
 	}
 	if (holding)
-		*again = true;
+		round->again = true;
 	return 0;
 }
 
@@ -114,10 +120,11 @@ void ferry_link_sample_work(struct work_struct *work)
 	struct ferry_link_net *links =
 		container_of(to_delayed_work(work), struct ferry_link_net, sample_work);
 	unsigned long ifindex = 0;
-	bool again = false;
+	struct ferry_link_round round = {};
 
-	ferry_link_visit(links->net, &ifindex, false, ferry_link_sample_one, &again);
-	ferry_link_ask_speeds(links);
-	if (again)
+	ferry_link_visit(links->net, &ifindex, false, ferry_link_sample_one, &round);
+	if (round.speeds)
+		ferry_link_ask_speeds(links);
+	if (round.again)
 		ferry_link_sample_start(links, FERRY_LINK_SAMPLE_INTERVAL);
 }
