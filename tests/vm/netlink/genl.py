@@ -59,6 +59,14 @@ def attrs(data):
     return found
 
 
+def nested(data):
+    """[(type, bytes)] of a row of attributes that may have a type more than once."""
+    while len(data) >= 4:
+        length, kind = struct.unpack_from("=HH", data)
+        yield kind & NLA_TYPE_MASK, data[4:length]
+        data = data[(length + 3) & ~3:]
+
+
 def u32(data):
     return struct.unpack("=I", data)[0]
 

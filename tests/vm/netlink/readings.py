@@ -2,11 +2,12 @@
 """What is pushed can be read, holds for as long as it said, and nothing wrong is taken."""
 import errno
 import pathlib
+import socket
 import struct
 import subprocess
 import time
 
-from genl import NLM_F_DUMP, C, Genl, Refused, attr, u32
+from genl import NLM_F_DUMP, C, Genl, Refused, attr, attrs, nested, u32
 
 LINK = pathlib.Path("/sys/class/ferry_link/wan0")
 FAKE, ESTIMATE, MEASURED = (C["FERRY_PROVENANCE_" + n] for n in ("FAKE", "ESTIMATE", "MEASURED"))
@@ -121,6 +122,39 @@ def problems():
     except Refused as refused:
         if refused.errno != errno.ENODEV or not refused.text:
             found.append(f"a link that is gone ends with {refused}")
+    return found
+
+
+def classes():
+    """With a qdisc ferry the answer has what it has counted, class by class, as sysfs has it."""
+    found = []
+    subprocess.run("ip link add wan0 type dummy && ip link set wan0 up", shell=True, check=True)
+    ifindex = int(pathlib.Path("/sys/class/net/wan0/ifindex").read_text())
+    family = Genl()
+    if C["FERRY_LINK_A_CLASSES"] in family.request("LINK_GET", a("ifindex", ifindex))[0][1]:
+        found.append("there are counters of classes without a qdisc")
+    if sysfs("default/packets") != "unknown":
+        found.append(f"without a qdisc default/packets is {sysfs('default/packets')}")
+    subprocess.run("tc qdisc add dev wan0 root ferry && ip addr add 10.9.0.1/24 dev wan0", shell=True, check=True)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for _ in range(50):
+            sender.sendto(b"x" * 100, ("10.9.0.2", 9))
+    deadline = time.monotonic() + 30
+    while sysfs("default/packets") in ("0", "unknown") and time.monotonic() < deadline:
+        time.sleep(0.2)
+    answer = family.request("LINK_GET", a("ifindex", ifindex))[0][1]
+    nests = list(nested(answer.get(C["FERRY_LINK_A_CLASSES"], b"")))
+    if [kind for kind, _ in nests] != [C["TCA_FERRY_STATS_CLASS"]] * C["FERRY_CLASS_COUNT"]:
+        found.append(f"the nests of the classes are {nests}")
+    for number, (_, counters) in enumerate(nests):
+        stats = attrs(counters)
+        packets, = struct.unpack("=Q", stats[C["TCA_FERRY_CSTATS_PACKETS"]])
+        sources = struct.unpack("=5Q", stats[C["TCA_FERRY_CSTATS_SOURCES"]])
+        if stats[C["TCA_FERRY_CSTATS_ID"]] != bytes([number]) or sum(sources) != packets:
+            found.append(f"class {number} has {stats}")
+        if number == C["FERRY_CLASS_DEFAULT"] and (not packets or sysfs("default/by_default") == "unknown"):
+            found.append(f"class default has sent {packets} packets")
+    subprocess.run("ip link del wan0", shell=True, check=True)
     return found
 
 

@@ -10,7 +10,7 @@ import rights
 
 def main():
     wrong = 0
-    for title, check in (("rights", rights.problems), ("readings", readings.problems),
+    for title, check in (("rights", rights.problems), ("readings", readings.problems), ("classes", readings.classes),
                          ("a long dump", readings.dump_of_many), ("events", events.problems)):
         found = check()
         for problem in found:

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -47,7 +46,8 @@ static void read_file(const char *path)
 	if (fd < 0)
 		return;
 	read_once(fd, path);
-	sched_yield();
+	/* Long enough for somebody else to remove it, and to get a processor to do so. */
+	usleep(1000);
 	read_once(fd, path);
 	close(fd);
 }
@@ -63,9 +63,9 @@ static void read_folder(const char *path, int depth)
 	while (!stop && (entry = readdir(dir))) {
 		char inner[PATH_BYTES];
 
-		/* What the kernel has in every device, and in ways of its own. */
+		/* What the kernel has in every device or chip, with errors of its own. */
 		if (entry->d_name[0] == '.' || !strcmp(entry->d_name, "uevent") ||
-		    !strcmp(entry->d_name, "power"))
+		    !strcmp(entry->d_name, "power") || !strncmp(entry->d_name, "hwmon", 5))
 			continue;
 		snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name);
 		if (entry->d_type == DT_REG)
