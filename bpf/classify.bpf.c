@@ -1,113 +1,432 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /*
- * Tier T0 classification: DSCP to class, by `struct __sk_buff` alone, so that it runs on kernels
- * without BTF. It belongs on the egress hook of the interface that has the qdisc: forwarding
- * rewrites skb->priority from the TOS octet, and a namespace crossing sets it to 0.
+ * Tier T0 classification, by `struct __sk_buff` and helpers that every kernel since 5.10 has, so
+ * that it runs without BTF. It belongs on the egress hook of the interface that has the qdisc:
+ * forwarding rewrites skb->priority from the TOS octet, and a namespace crossing sets it to 0.
  *
- * The packet itself is only read, and whatever other tc programs do, they still get to do:
- * the answer is always TC_ACT_UNSPEC.
+ * Whatever other tc programs do, they still get to do: the answer is always TC_ACT_UNSPEC. No byte
+ * of a packet is written unless the settings ask for the DSCP.
  */
 #include <linux/bpf.h>
-#include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
-#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "behaviour.h"
 #include "classify.h"
+#include "hello.h"
+#include "maps.h"
+#include "packet.h"
 
-enum {
-	MAX_VLAN_TAGS = 2, /* 802.1ad: one of the provider, one of the customer */
-	VLAN_TAG_BYTES = 4,
-	ETHERTYPE_OFFSET = 2 * ETH_ALEN,
-	IPV4_MIN_HEADER_BYTES = 20,
-	IPV6_HEADER_BYTES = 40,
-	ECN_BITS = 2,
+/* For tests: time is what skb->tstamp says. */
+const volatile __u8 ferry_clock_of_packet;
+
+/* What is being decided about one packet. */
+struct ferry_case {
+	struct ferry_packet packet;
+	struct ferry_classify_verdict verdict;
+	_Bool learn; /* false: a question; nothing is counted or remembered */
 };
 
-/* Major of the qdisc's handle, set before the program is loaded. 0: leave every packet alone. */
-const volatile __u16 ferry_qdisc_major;
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, FERRY_CLASSIFY_SLOTS);
-	__type(key, __u32);
-	__type(value, struct ferry_classify_counter);
-} counters SEC(".maps");
-
-/* Slot of an IP packet whose header starts @offset bytes into the packet. */
-static __always_inline __u32 slot_of_ip(struct __sk_buff *skb, __u32 offset, __be16 ethertype)
+static __always_inline _Bool decide(struct ferry_case *c, enum ferry_classify_source source,
+				    const struct ferry_classify_rule *rule)
 {
-	const __u32 bytes = skb->len > offset ? skb->len - offset : 0;
-	__u8 head[2]; /* version to TOS octet, or version to traffic class */
-	__u8 tos;
+	c->verdict.source = (__u8)source;
+	c->verdict.class = rule->class;
+	c->verdict.rule = rule->id;
+	c->verdict.bucket = FERRY_DEADLINE_NONE;
+	return 1;
+}
 
-	if (bpf_skb_load_bytes(skb, offset, head, sizeof(head)))
-		return FERRY_CLASSIFY_MALFORMED;
-	if (ethertype == bpf_htons(ETH_P_IP)) {
-		const __u32 header_bytes = (head[0] & 0xf) * 4;
+static __always_inline _Bool by_socket(struct ferry_case *c, __u64 cookie)
+{
+	const struct ferry_classify_socket *socket;
 
-		if (head[0] >> 4 != 4 || header_bytes < IPV4_MIN_HEADER_BYTES ||
-		    header_bytes > bytes)
-			return FERRY_CLASSIFY_MALFORMED;
-		tos = head[1];
-	} else {
-		if (head[0] >> 4 != 6 || bytes < IPV6_HEADER_BYTES)
-			return FERRY_CLASSIFY_MALFORMED;
-		tos = (__u8)(head[0] << 4 | head[1] >> 4);
+	if (!cookie)
+		return 0;
+	socket = bpf_map_lookup_elem(&sockets, &cookie);
+	if (!socket)
+		return 0;
+	c->verdict.source = FERRY_CLASSIFY_SOCKET;
+	c->verdict.class = socket->class;
+	c->verdict.rule = 0;
+	c->verdict.bucket = socket->bucket;
+	return 1;
+}
+
+/* The group of the socket, or the nearest above it that has a rule. */
+static __noinline int by_cgroup(struct __sk_buff *skb, __u32 levels, struct ferry_case *c)
+{
+	if (!c)
+		return 0;
+	for (int level = FERRY_CLASSIFY_CGROUP_LEVELS - 1; level >= 0; level--) {
+		const struct ferry_classify_rule *rule;
+		__u64 id;
+
+		if (!(levels & (1U << level)))
+			continue;
+		id = bpf_skb_ancestor_cgroup_id(skb, level);
+		if (!id)
+			continue;
+		rule = bpf_map_lookup_elem(&cgroups, &id);
+		if (rule)
+			return decide(c, FERRY_CLASSIFY_CGROUP, rule);
 	}
-	switch (tos >> ECN_BITS) {
-#define row(class, name, dscp, budget, share) \
-	case dscp:                            \
-		return class;
+	return 0;
+}
+
+static __always_inline _Bool end_matches(const struct ferry_classify_rule *rule, __u8 end)
+{
+	const __u8 ends = rule->ends & (FERRY_CLASSIFY_FROM | FERRY_CLASSIFY_TO);
+
+	return !ends || ends & end;
+}
+
+static __always_inline _Bool device_matches(const struct __sk_buff *skb,
+					    const struct ferry_classify_rule *rule)
+{
+	return !rule->device || rule->device == skb->ingress_ifindex;
+}
+
+/* The code point of a sender whose word counts. The default class needs nobody's word. */
+static __always_inline _Bool by_dscp(struct __sk_buff *skb, struct ferry_case *c)
+{
+	struct ferry_classify_prefix key = {.bits = 128};
+	const struct ferry_classify_rule *rule;
+	struct ferry_classify_rule found;
+
+	switch (c->packet.dscp) {
+#define row(class_, name, dscp, budget, share) \
+	case dscp:                             \
+		found.class = class_;          \
+		break;
 		FERRY_CLASS_TABLE(row)
 #undef row
 	default:
-		return FERRY_CLASSIFY_UNMARKED;
+		return 0;
+	}
+	if (found.class == FERRY_CLASS_DEFAULT)
+		return 0;
+	__builtin_memcpy(key.address, c->packet.key.source, sizeof(key.address));
+	rule = bpf_map_lookup_elem(&trusted, &key);
+	if (!rule || !device_matches(skb, rule))
+		return 0;
+	found.id = rule->id;
+	return decide(c, FERRY_CLASSIFY_DSCP, &found);
+}
+
+static __always_inline const struct ferry_classify_rule *rule_of_port(__u32 protocol, __u16 port,
+								      __u8 end)
+{
+	const __u32 word = (protocol == IPPROTO_UDP ? 65536 / 64 : 0) + port / 64;
+	const __u32 key = FERRY_CLASSIFY_PORT_KEY(protocol, port);
+	const struct ferry_classify_rule *rule;
+	const __u64 *bits = bpf_map_lookup_elem(&port_bits, &word);
+
+	if (!bits || !(*bits & 1ULL << port % 64))
+		return 0;
+	rule = bpf_map_lookup_elem(&ports, &key);
+	return rule && end_matches(rule, end) ? rule : 0;
+}
+
+static __always_inline _Bool by_port(struct ferry_case *c)
+{
+	const struct ferry_classify_flow_key *key = &c->packet.key;
+	const struct ferry_classify_rule *rule;
+
+	if ((key->protocol != IPPROTO_TCP && key->protocol != IPPROTO_UDP) ||
+	    c->packet.fragment == FERRY_FRAGMENT_LATER)
+		return 0;
+	rule = rule_of_port(key->protocol, bpf_ntohs(key->destination_port), FERRY_CLASSIFY_TO);
+	if (!rule)
+		rule = rule_of_port(key->protocol, bpf_ntohs(key->source_port),
+				    FERRY_CLASSIFY_FROM);
+	return rule && decide(c, FERRY_CLASSIFY_PORT, rule);
+}
+
+static __always_inline const struct ferry_classify_rule *
+rule_of_address(struct __sk_buff *skb, const __u8 *address, __u8 end)
+{
+	struct ferry_classify_prefix key = {.bits = 128};
+	const struct ferry_classify_rule *rule;
+
+	__builtin_memcpy(key.address, address, sizeof(key.address));
+	rule = bpf_map_lookup_elem(&prefixes, &key);
+	return rule && end_matches(rule, end) && device_matches(skb, rule) ? rule : 0;
+}
+
+static __always_inline _Bool by_prefix(struct __sk_buff *skb, struct ferry_case *c)
+{
+	const struct ferry_classify_rule *rule =
+		rule_of_address(skb, c->packet.key.destination, FERRY_CLASSIFY_TO);
+
+	if (!rule)
+		rule = rule_of_address(skb, c->packet.key.source, FERRY_CLASSIFY_FROM);
+	return rule && decide(c, FERRY_CLASSIFY_PREFIX, rule);
+}
+
+static __always_inline _Bool by_name(struct __sk_buff *skb, struct ferry_case *c)
+{
+	struct ferry_classify_rule rule = {};
+
+	if (c->packet.key.protocol != IPPROTO_TCP || c->packet.fragment != FERRY_FRAGMENT_NONE)
+		return 0;
+	return !ferry_hello_rule(skb, &c->packet, &rule, c->learn) &&
+	       decide(c, FERRY_CLASSIFY_SNI, &rule);
+}
+
+/* Only TCP, and QUIC on its usual port: a stream of small packets over UDP is somebody's voice. */
+static __always_inline _Bool may_behave(const struct ferry_packet *p)
+{
+	if (p->fragment != FERRY_FRAGMENT_NONE)
+		return 0;
+	return p->key.protocol == IPPROTO_TCP ||
+	       (p->key.protocol == IPPROTO_UDP && (p->key.source_port == bpf_htons(443) ||
+						   p->key.destination_port == bpf_htons(443)));
+}
+
+/*
+ * Not static, so that the verifier looks at it once and not once for each way that leads here.
+ * What takes the context must be static: checking that of others needs a kernel with BTF.
+ */
+__noinline int ferry_behave(struct ferry_behaviour *b, const struct ferry_behaviour_packet *p)
+{
+	return b && p ? ferry_behaviour_see(b, p) : FERRY_BEHAVIOUR_UNKNOWN;
+}
+
+/*
+ * Packets of one flow that leave on two CPUs at once may lose an update to each other: an average
+ * is off by one packet, and nothing is out of bounds.
+ */
+static __always_inline _Bool by_behaviour(struct __sk_buff *skb,
+					  const struct ferry_classify_settings *set,
+					  struct ferry_case *c)
+{
+	const struct ferry_packet *p = &c->packet;
+	struct ferry_classify_rule rule = {};
+	struct ferry_classify_flow *flow;
+	__u8 kind;
+
+	if (!may_behave(p))
+		return 0;
+	flow = bpf_map_lookup_elem(&flows, &p->key);
+	if (c->learn && p->payload_bytes) {
+		const struct ferry_behaviour_packet seen = {
+			.now_ns = ferry_clock_of_packet ? skb->tstamp : bpf_ktime_get_ns(),
+			.bytes = p->payload_bytes,
+			.acknowledged = p->acknowledged,
+			.has_acknowledgement = p->key.protocol == IPPROTO_TCP,
+		};
+
+		if (!flow) {
+			struct ferry_classify_flow fresh = {.packets = 1};
+
+			ferry_behave(&fresh.behaviour, &seen);
+			bpf_map_update_elem(&flows, &p->key, &fresh, BPF_NOEXIST);
+			return 0;
+		}
+		flow->packets++;
+		kind = (__u8)ferry_behave(&flow->behaviour, &seen);
+	} else if (flow) {
+		kind = flow->behaviour.kind;
+	} else {
+		return 0;
+	}
+	rule.class = set->kinds[kind & (FERRY_CLASSIFY_KINDS - 1)];
+	return rule.class < FERRY_CLASS_COUNT && decide(c, FERRY_CLASSIFY_BEHAVIOUR, &rule);
+}
+
+static __always_inline void fragment_key(const struct ferry_packet *p,
+					 struct ferry_classify_fragment_key *key)
+{
+	__builtin_memcpy(key->source, p->key.source, sizeof(key->source));
+	__builtin_memcpy(key->destination, p->key.destination, sizeof(key->destination));
+	key->identification = p->identification;
+	key->protocol = p->key.protocol;
+}
+
+/* What the first fragment of the datagram got: later ones have no ports. */
+static __always_inline _Bool by_first_fragment(struct ferry_case *c)
+{
+	struct ferry_classify_fragment_key key;
+	const struct ferry_classify_verdict *first;
+
+	if (c->packet.fragment != FERRY_FRAGMENT_LATER)
+		return 0;
+	fragment_key(&c->packet, &key);
+	first = bpf_map_lookup_elem(&fragments, &key);
+	if (!first)
+		return 0;
+	c->verdict = *first;
+	return 1;
+}
+
+static __always_inline _Bool by_inner(struct __sk_buff *skb, struct ferry_case *c)
+{
+	const struct ferry_classify_verdict *inner;
+	const __u32 hash = skb->hash;
+
+	if (!hash || c->packet.key.protocol != IPPROTO_UDP)
+		return 0;
+	inner = bpf_map_lookup_elem(&inners, &hash);
+	if (!inner)
+		return 0;
+	c->verdict = *inner;
+	c->verdict.source = FERRY_CLASSIFY_INNER;
+	return 1;
+}
+
+/* What the packet itself says. The verdict is the default class of nobody where nobody knows it. */
+static __always_inline void
+by_packet(struct __sk_buff *skb, const struct ferry_classify_settings *set, struct ferry_case *c)
+{
+	const __u32 flags = set->flags;
+
+	if (flags & FERRY_CLASSIFY_CARRIER && by_inner(skb, c))
+		return;
+	if (by_first_fragment(c))
+		return;
+	if ((flags & FERRY_CLASSIFY_HAS_TRUST && by_dscp(skb, c)) || by_port(c) ||
+	    (flags & FERRY_CLASSIFY_HAS_PREFIXES && by_prefix(skb, c)) ||
+	    (flags & FERRY_CLASSIFY_HAS_NAMES && by_name(skb, c)) || by_behaviour(skb, set, c)) {
+		if (c->learn && c->packet.fragment == FERRY_FRAGMENT_FIRST) {
+			struct ferry_classify_fragment_key key;
+
+			fragment_key(&c->packet, &key);
+			bpf_map_update_elem(&fragments, &key, &c->verdict, BPF_ANY);
+		}
 	}
 }
 
-static __always_inline __u32 slot_of_packet(struct __sk_buff *skb)
+static __always_inline __u8 dscp_of(__u8 class)
 {
-	__u32 offset = ETHERTYPE_OFFSET;
-	__be16 ethertype;
-
-	/* The tag that the network card will add is not in the packet. Those in it nest. */
-	for (int i = 0; i <= MAX_VLAN_TAGS; i++) {
-		if (bpf_skb_load_bytes(skb, offset, &ethertype, sizeof(ethertype)))
-			return FERRY_CLASSIFY_MALFORMED;
-		if (ethertype == bpf_htons(ETH_P_IP) || ethertype == bpf_htons(ETH_P_IPV6))
-			return slot_of_ip(skb, offset + sizeof(ethertype), ethertype);
-		if (ethertype != bpf_htons(ETH_P_8021Q) && ethertype != bpf_htons(ETH_P_8021AD))
-			break;
-		offset += VLAN_TAG_BYTES;
+	switch (class) {
+#define row(class_, name, dscp, budget, share) \
+	case class_:                           \
+		return dscp;
+		FERRY_CLASS_TABLE(row)
+#undef row
+	default:
+		return 0;
 	}
-	return FERRY_CLASSIFY_NOT_IP;
+}
+
+/* Puts the code point of the class into the outermost IP header, ECN as it was. */
+static __always_inline void write_dscp(struct __sk_buff *skb, const struct ferry_packet *p,
+				       __u8 class)
+{
+	const __u8 tos = (__u8)(dscp_of(class) << ECN_BITS | (p->outer_tos & 3));
+	__u8 head[2];
+
+	if (tos == p->outer_tos || bpf_skb_load_bytes(skb, p->outer_offset, head, sizeof(head)))
+		return;
+	if (p->outer_version == 4) {
+		const __u8 fresh[2] = {head[0], tos};
+
+		/* Both as they lie in the packet, so that the byte order does not matter. */
+		bpf_l3_csum_replace(skb, p->outer_offset + 10, *(const __u16 *)head,
+				    *(const __u16 *)fresh, sizeof(__u16));
+		bpf_skb_store_bytes(skb, p->outer_offset + 1, &tos, 1, 0);
+		return;
+	}
+	head[0] = (__u8)((head[0] & 0xf0) | tos >> 4);
+	head[1] = (__u8)((head[1] & 0x0f) | tos << 4);
+	bpf_skb_store_bytes(skb, p->outer_offset, head, sizeof(head), 0);
+}
+
+static __always_inline void count(const struct __sk_buff *skb, const struct ferry_case *c)
+{
+	const __u32 slot = c->verdict.source * FERRY_CLASS_COUNT + c->verdict.class;
+	struct ferry_classify_counter *counter = bpf_map_lookup_elem(&counters, &slot);
+	const __u32 rule = c->verdict.rule;
+	__u64 *packets;
+
+	if (counter) {
+		counter->packets++;
+		counter->bytes += skb->len;
+	}
+	if (!rule)
+		return;
+	packets = bpf_map_lookup_elem(&hits, &rule);
+	if (packets)
+		++*packets;
+}
+
+/* Which it is and who says so. @cookie of the packet's socket, 0 for none. */
+static __always_inline void classify(struct __sk_buff *skb,
+				     const struct ferry_classify_settings *set, __u8 link_header,
+				     __u64 cookie, struct ferry_case *c)
+{
+	_Bool parsed = 0;
+
+	c->verdict.class = FERRY_CLASS_DEFAULT;
+	c->verdict.rule = 0;
+	c->verdict.bucket = FERRY_DEADLINE_NONE;
+	/* Whoever wrote a verdict before, a socket or another program, knew more than we. */
+	if (FERRY_VERDICT_MAJOR(skb->priority) == set->major &&
+	    FERRY_MINOR_CLASS(skb->priority) < FERRY_CLASS_COUNT) {
+		c->verdict.source = FERRY_CLASSIFY_KEPT;
+		c->verdict.class = (__u8)FERRY_MINOR_CLASS(skb->priority);
+		c->verdict.bucket = FERRY_MINOR_BUCKET(skb->priority);
+	} else if (!by_socket(c, cookie) &&
+		   !(set->cgroup_levels && by_cgroup(skb, set->cgroup_levels, c))) {
+		parsed = 1;
+		c->verdict.source = (__u8)ferry_packet_parse(skb, link_header, &c->packet);
+		if (c->verdict.source == FERRY_CLASSIFY_UNSET)
+			by_packet(skb, set, c);
+	}
+	if (c->verdict.class >= FERRY_CLASS_COUNT)
+		c->verdict.class = FERRY_CLASS_DEFAULT;
+	if (!c->learn)
+		return;
+	count(skb, c);
+	if (c->verdict.source >= FERRY_CLASSIFY_UNSET)
+		return;
+	if (set->flags & FERRY_CLASSIFY_TUNNEL) {
+		const __u32 hash = bpf_get_hash_recalc(skb);
+
+		bpf_map_update_elem(&inners, &hash, &c->verdict, BPF_ANY);
+	}
+	if (!(set->flags & FERRY_CLASSIFY_REWRITE_DSCP))
+		return;
+	if (parsed || ferry_packet_parse(skb, link_header, &c->packet) == FERRY_CLASSIFY_UNSET)
+		write_dscp(skb, &c->packet, c->verdict.class);
 }
 
 SEC("tc")
 int ferry_classify(struct __sk_buff *skb)
 {
-	struct ferry_classify_counter *counter;
-	__u32 slot;
+	const __u32 zero = 0;
+	const struct ferry_classify_settings *set = bpf_map_lookup_elem(&settings, &zero);
+	struct ferry_case c;
 
-	if (!ferry_qdisc_major)
+	if (!set || !set->major)
 		return TC_ACT_UNSPEC;
-	/* Whoever wrote a verdict before, a socket or another program, knew more than the DSCP. */
-	if (FERRY_VERDICT_MAJOR(skb->priority) == ferry_qdisc_major &&
-	    FERRY_MINOR_CLASS(skb->priority) < FERRY_CLASS_COUNT)
-		slot = FERRY_CLASSIFY_KEPT;
-	else
-		slot = slot_of_packet(skb);
-
-	if (slot < FERRY_CLASS_COUNT && slot != FERRY_CLASSIFY_UNMARKED)
-		skb->priority =
-			FERRY_VERDICT(ferry_qdisc_major, FERRY_MINOR(slot, FERRY_DEADLINE_NONE));
-	counter = bpf_map_lookup_elem(&counters, &slot);
-	if (counter) {
-		counter->packets++;
-		counter->bytes += skb->len;
-	}
+	c.learn = 1;
+	classify(skb, set, set->link_header, bpf_get_socket_cookie(skb), &c);
+	if (c.verdict.source != FERRY_CLASSIFY_KEPT && c.verdict.source < FERRY_CLASSIFY_UNSET)
+		skb->priority = FERRY_VERDICT(
+			set->major,
+			FERRY_MINOR(c.verdict.class, FERRY_MINOR_BUCKET(c.verdict.bucket)));
 	return TC_ACT_UNSPEC;
+}
+
+/*
+ * Never attached: answers, by BPF_PROG_TEST_RUN, what a packet like this one would get, and
+ * changes nothing. The packet has an Ethernet header, whatever the interface's have; the cookie of
+ * its socket is in the first two words of skb->cb.
+ */
+SEC("tc")
+int ferry_explain(struct __sk_buff *skb)
+{
+	const __u32 zero = 0;
+	const struct ferry_classify_settings *set = bpf_map_lookup_elem(&settings, &zero);
+	struct ferry_case c;
+
+	if (!set)
+		return -1;
+	c.learn = 0;
+	classify(skb, set, ETH_HLEN, (__u64)skb->cb[1] << 32 | skb->cb[0], &c);
+	return (int)FERRY_CLASSIFY_ANSWER(c.verdict.source, c.verdict.class, c.verdict.rule);
 }
 
 char ferry_license[] SEC("license") = "Dual BSD/GPL";

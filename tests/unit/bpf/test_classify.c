@@ -1,40 +1,82 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bpf/classify.bpf.c in the running kernel, by BPF_PROG_TEST_RUN: no interface, no packet that
- * goes anywhere. The expected classes are written out here, not taken from the header's table.
+ * bpf/classify.bpf.c in the running kernel, by BPF_PROG_TEST_RUN: no interface, no packet that goes
+ * anywhere. The expected classes are written out here, not taken from the header's table.
  */
-#include <errno.h>
+#define _GNU_SOURCE
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <arpa/inet.h>
-#include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <cmocka.h>
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 
-#include "../../../bpf/classify.h"
-#include "classify.skel.h"
+#include "rig.h"
 
-enum { MAJOR = 0x12, PACKET_MAX = 128, FOREIGN_PRIORITY = 6, ECN_CODEPOINTS = 4 };
+enum { FOREIGN = 6, COOKIES_AROUND = 2000 };
 
-struct packet {
-	unsigned char bytes[PACKET_MAX];
-	uint32_t len;
-};
+static const uint32_t near = 0x0a000001, far = 0xc6336401; /* the first is trusted */
 
-struct fixture {
-	struct ferry_classify_bpf *skeleton; /* NULL where the kernel does not let us */
-	struct ferry_classify_bpf *unset;    /* the same program without a qdisc to write for */
-	char reason[160];
-};
+static uint32_t verdict(uint32_t class, uint32_t bucket)
+{
+	return RIG_MAJOR << 16 | class << 12 | bucket;
+}
+
+static void ipv4(struct frame *f, unsigned int dscp, unsigned int protocol, uint32_t from,
+		 uint32_t to)
+{
+	frame_ethernet(f);
+	frame_16(f, 0x800);
+	frame_ipv4(f, 5, dscp << 2 | 1, protocol, from, to);
+}
+
+static void tcp(struct frame *f, uint16_t from, uint16_t to, unsigned int payload)
+{
+	static const uint8_t zeros[1400];
+
+	ipv4(f, 0, FRAME_TCP, far, far + 1);
+	frame_tcp(f, from, to, 1000);
+	frame_put(f, zeros, payload);
+	frame_lengths(f);
+}
+
+/* Runs the classifier on @f and checks that exactly [source][class] counted it. */
+static void expect(struct rig *rig, const struct frame *f, uint32_t before, uint32_t source,
+		   uint32_t class, uint32_t after)
+{
+	const struct rig_packet packet = {.bytes = f->bytes, .len = f->len, .priority = before};
+	const struct ferry_classify_counter counted = rig_counted(rig, source, class);
+	const uint64_t all = rig_counted_all(rig);
+	const struct rig_run run = rig_classify(rig, &packet);
+
+	assert_int_equal(run.error, 0);
+	assert_int_equal(run.answer, TC_ACT_UNSPEC);
+	assert_int_equal(run.priority, after);
+	assert_int_equal(run.len, f->len);
+	assert_memory_equal(run.bytes, f->bytes, f->len);
+	assert_int_equal(rig_counted_all(rig) - all, 1);
+	assert_int_equal(rig_counted(rig, source, class).packets - counted.packets, 1);
+	assert_int_equal(rig_counted(rig, source, class).bytes - counted.bytes, f->len);
+}
+
+static void expect_class(struct rig *rig, const struct frame *f, uint32_t source, uint32_t class)
+{
+	expect(rig, f, FOREIGN, source, class, verdict(class, 0));
+}
+
+static void expect_nobody(struct rig *rig, const struct frame *f)
+{
+	expect(rig, f, FOREIGN, FERRY_CLASSIFY_UNSET, FERRY_CLASS_DEFAULT, FOREIGN);
+}
 
 /* Class of each DSCP that has one, in the words of the standards. */
 static int class_of(unsigned int dscp)
@@ -59,377 +101,502 @@ static int class_of(unsigned int dscp)
 	}
 }
 
-static void put(struct packet *p, const void *bytes, size_t n)
+static void test_dscp_counts_from_trusted_peers_only(void **state)
 {
-	assert_true(p->len + n <= sizeof(p->bytes));
-	memcpy(p->bytes + p->len, bytes, n);
-	p->len += (uint32_t)n;
-}
-
-static void put16(struct packet *p, uint16_t value)
-{
-	const uint16_t wire = htons(value);
-
-	put(p, &wire, sizeof(wire));
-}
-
-static void put_addresses(struct packet *p)
-{
-	static const unsigned char addresses[2 * ETH_ALEN] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2};
-
-	p->len = 0;
-	put(p, addresses, sizeof(addresses));
-}
-
-/* `words`: header length of IPv4 in 32-bit words, 5 without options. */
-static void put_ipv4(struct packet *p, unsigned int tos, unsigned int words)
-{
-	unsigned char header[60] = {0x40, 0, 0, 0, 0, 0, 0, 0, 64, 17};
-
-	header[0] |= (unsigned char)words;
-	header[1] = (unsigned char)tos;
-	put16(p, ETH_P_IP);
-	put(p, header, 4 * words);
-}
-
-static void put_ipv6(struct packet *p, unsigned int traffic_class)
-{
-	unsigned char header[40] = {0x60, 0x0f, 0xff, 0xff, 0, 0, 17, 64};
-
-	header[0] |= (unsigned char)(traffic_class >> 4);
-	header[1] |= (unsigned char)((traffic_class & 0xf) << 4);
-	put16(p, ETH_P_IPV6);
-	put(p, header, sizeof(header));
-}
-
-static void put_payload(struct packet *p)
-{
-	static const unsigned char payload[16] = "sixteen octets!";
-
-	put(p, payload, sizeof(payload));
-}
-
-/* Version 4 or 6 behind `tags` VLAN tags, the outer of two being of the provider's kind. */
-static struct packet ip_packet(int version, unsigned int tos, int tags)
-{
-	struct packet p;
-
-	put_addresses(&p);
-	for (int i = 0; i < tags; i++) {
-		put16(&p, tags > 1 && i == 0 ? ETH_P_8021AD : ETH_P_8021Q);
-		put16(&p, (uint16_t)(0xe000 | (100 + i)));
-	}
-	if (version == 4)
-		put_ipv4(&p, tos, 5);
-	else
-		put_ipv6(&p, tos);
-	put_payload(&p);
-	return p;
-}
-
-/* Runs the program once and returns the priority that the packet has afterwards. */
-static uint32_t run(struct ferry_classify_bpf *skeleton, const struct packet *p, uint32_t priority)
-{
-	struct __sk_buff before = {.priority = priority}, after;
-	unsigned char out[PACKET_MAX];
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = p->bytes, .data_size_in = p->len,
-		    .data_out = out, .data_size_out = sizeof(out), .ctx_in = &before,
-		    .ctx_size_in = sizeof(before), .ctx_out = &after,
-		    .ctx_size_out = sizeof(after));
-
-	assert_int_equal(
-		bpf_prog_test_run_opts(bpf_program__fd(skeleton->progs.ferry_classify), &opts), 0);
-	assert_int_equal((int)opts.retval, TC_ACT_UNSPEC);
-	assert_int_equal(opts.data_size_out, p->len);
-	assert_memory_equal(out, p->bytes, p->len);
-	assert_int_equal(after.mark, 0);
-	assert_int_equal(after.tc_index, 0);
-	return after.priority;
-}
-
-/* Sum over the CPUs of what `slot` has counted. */
-static struct ferry_classify_counter counted(struct ferry_classify_bpf *skeleton, uint32_t slot)
-{
-	struct ferry_classify_counter sum = {0};
-	const int n = libbpf_num_possible_cpus();
-	struct ferry_classify_counter *each;
-
-	assert_true(n > 0);
-	each = calloc((size_t)n, sizeof(*each));
-	assert_non_null(each);
-	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.counters), &slot, each), 0);
-	for (int i = 0; i < n; i++) {
-		sum.packets += each[i].packets;
-		sum.bytes += each[i].bytes;
-	}
-	free(each);
-	return sum;
-}
-
-/* Runs the program and checks that exactly `slot` counted the packet. */
-static uint32_t run_counted(struct ferry_classify_bpf *skeleton, const struct packet *p,
-			    uint32_t priority, uint32_t slot)
-{
-	struct ferry_classify_counter before[FERRY_CLASSIFY_SLOTS];
-	uint32_t after_priority;
-
-	for (uint32_t i = 0; i < FERRY_CLASSIFY_SLOTS; i++)
-		before[i] = counted(skeleton, i);
-	after_priority = run(skeleton, p, priority);
-	for (uint32_t i = 0; i < FERRY_CLASSIFY_SLOTS; i++) {
-		const struct ferry_classify_counter after = counted(skeleton, i);
-
-		assert_int_equal(after.packets - before[i].packets, i == slot);
-		assert_int_equal(after.bytes - before[i].bytes, i == slot ? p->len : 0);
-	}
-	return after_priority;
-}
-
-static struct fixture *fixture_or_skip(void **state)
-{
-	struct fixture *f = *state;
-
-	if (!f->skeleton) {
-		print_message("SKIP: %s\n", f->reason);
-		skip();
-	}
-	return f;
-}
-
-static void test_every_dscp_of_both_versions(void **state)
-{
-	struct fixture *f = fixture_or_skip(state);
-
-	for (int version = 4; version <= 6; version += 2) {
-		for (unsigned int tos = 0; tos < 64 * ECN_CODEPOINTS; tos++) {
-			const struct packet p = ip_packet(version, tos, 0);
-			const int class = class_of(tos / ECN_CODEPOINTS);
-			const uint32_t priority = run(f->skeleton, &p, FOREIGN_PRIORITY);
-
-			if (class < 0)
-				assert_int_equal(priority, FOREIGN_PRIORITY);
-			else
-				assert_int_equal(priority, (MAJOR << 16) | (class << 12));
-		}
-	}
-}
-
-static void test_each_class_is_counted(void **state)
-{
-	struct fixture *f = fixture_or_skip(state);
+	struct rig *rig = rig_or_skip(state);
+	struct frame f;
 
 	for (unsigned int dscp = 0; dscp < 64; dscp++) {
-		const struct packet p = ip_packet(dscp % 2 ? 4 : 6, dscp * ECN_CODEPOINTS, 0);
-		const int class = class_of(dscp);
-
-		run_counted(f->skeleton, &p, 0,
-			    class < 0 ? FERRY_CLASSIFY_UNMARKED : (uint32_t) class);
+		ipv4(&f, dscp, FRAME_UDP, near, far);
+		frame_udp(&f, 1000, 2000);
+		if (class_of(dscp) < 0)
+			expect_nobody(rig, &f);
+		else
+			expect_class(rig, &f, FERRY_CLASSIFY_DSCP, (uint32_t)class_of(dscp));
+		ipv4(&f, dscp, FRAME_UDP, far, near);
+		frame_udp(&f, 1000, 2000);
+		expect_nobody(rig, &f);
+		/* Trusted by another way in only. */
+		ipv4(&f, dscp, FRAME_UDP, 0xc0000201, far);
+		frame_udp(&f, 1000, 2000);
+		expect_nobody(rig, &f);
 	}
 }
 
-static void test_vlan_tags(void **state)
+static void test_r50_vlan_tags(void **state)
 {
-	struct fixture *f = fixture_or_skip(state);
+	struct rig *rig = rig_or_skip(state);
 
 	for (int version = 4; version <= 6; version += 2) {
 		for (int tags = 0; tags <= 4; tags++) {
-			const struct packet p = ip_packet(version, 36 * ECN_CODEPOINTS, tags);
-			const bool seen = tags <= 2;
+			struct frame f;
 
-			assert_int_equal(
-				run_counted(f->skeleton, &p, FOREIGN_PRIORITY,
-					    seen ? FERRY_CLASS_PREFILL : FERRY_CLASSIFY_NOT_IP),
-				seen ? (MAJOR << 16) | (FERRY_CLASS_PREFILL << 12)
-				     : FOREIGN_PRIORITY);
+			frame_ethernet(&f);
+			for (int i = 0; i < tags; i++)
+				frame_vlan(&f, tags > 1 && !i ? 0x88a8 : 0x8100, 0xe064);
+			frame_16(&f, version == 4 ? 0x800 : 0x86dd);
+			if (version == 4)
+				frame_ipv4(&f, 5, 0, FRAME_TCP, far, far);
+			else
+				frame_ipv6(&f, 0, FRAME_TCP,
+					   "\x20\x01"
+					   "4567890123456",
+					   "\x20\x02"
+					   "4567890123456");
+			frame_tcp(&f, 11434, 40000, 1);
+			if (tags <= 2)
+				expect_class(rig, &f, FERRY_CLASSIFY_PORT, FERRY_CLASS_TOKEN);
+			else
+				expect(rig, &f, FOREIGN, FERRY_CLASSIFY_NOT_IP, FERRY_CLASS_DEFAULT,
+				       FOREIGN);
 		}
 	}
 }
 
-/* Newer kernels run no program on a packet that ends within the IP header they find themselves. */
-static bool kernel_refuses(struct fixture *f, const struct packet *p)
+static void test_r50_gre_is_opened_once(void **state)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = p->bytes, .data_size_in = p->len);
+	struct rig *rig = rig_or_skip(state);
 
-	return bpf_prog_test_run_opts(bpf_program__fd(f->skeleton->progs.ferry_classify), &opts) ==
-	       -EINVAL;
+	for (int levels = 1; levels <= 2; levels++) {
+		struct frame f;
+
+		ipv4(&f, 0, FRAME_GRE, far, far);
+		for (int i = 0; i < levels; i++) {
+			frame_32(&f, 0x20000800); /* with a key */
+			frame_32(&f, 99);
+			frame_ipv4(&f, 5, 0, i + 1 < levels ? FRAME_GRE : FRAME_TCP, far, far);
+		}
+		frame_tcp(&f, 40000, 11434, 1);
+		if (levels == 1)
+			expect_class(rig, &f, FERRY_CLASSIFY_PORT, FERRY_CLASS_TOKEN);
+		else
+			expect_nobody(rig, &f);
+	}
+}
+
+static void test_ports_have_ends(void **state)
+{
+	struct rig *rig = rig_or_skip(state);
+	struct frame f;
+
+	tcp(&f, 11434, 5, 0);
+	expect_class(rig, &f, FERRY_CLASSIFY_PORT, FERRY_CLASS_TOKEN);
+	tcp(&f, 5, 11434, 0);
+	expect_class(rig, &f, FERRY_CLASSIFY_PORT, FERRY_CLASS_TOKEN);
+	tcp(&f, 8000, 5, 0);
+	expect_class(rig, &f, FERRY_CLASSIFY_PORT, FERRY_CLASS_PREFILL);
+	tcp(&f, 5, 8000, 0);
+	expect_nobody(rig, &f);
+	tcp(&f, 5, 4433, 0); /* a rule for UDP */
+	expect_nobody(rig, &f);
+}
+
+static void test_the_order_of_the_rules(void **state)
+{
+	struct rig *rig = rig_or_skip(state);
+	struct frame f;
+
+	/* Trusted, with a known port, within a prefix: the DSCP goes first. */
+	ipv4(&f, 26, FRAME_TCP, 0x0a090101, 0x0a090101);
+	frame_tcp(&f, 11434, 5, 1);
+	expect_class(rig, &f, FERRY_CLASSIFY_DSCP, FERRY_CLASS_KV);
+	/* Without DSCP the port, then the longest prefix. */
+	ipv4(&f, 0, FRAME_TCP, 0x0a090101, 0x0a090801);
+	frame_tcp(&f, 11434, 5, 1);
+	expect_class(rig, &f, FERRY_CLASSIFY_PORT, FERRY_CLASS_TOKEN);
+	ipv4(&f, 0, FRAME_TCP, 0x0a090101, 0x0a090801);
+	frame_tcp(&f, 6, 5, 1);
+	expect_class(rig, &f, FERRY_CLASSIFY_PREFIX, FERRY_CLASS_KV);
+	/* A prefix goes before the name in a hello. */
+	frame_hello(&f, "api.example.com", 0);
+	frame_lengths(&f);
+	expect_class(rig, &f, FERRY_CLASSIFY_PREFIX, FERRY_CLASS_KV);
+	/* A verdict that is there goes before all. */
+	expect(rig, &f, verdict(FERRY_CLASS_SYNC, 37), FERRY_CLASSIFY_KEPT, FERRY_CLASS_SYNC,
+	       verdict(FERRY_CLASS_SYNC, 37));
+	/* Unless its class does not exist, or it is for another qdisc. */
+	expect(rig, &f, verdict(9, 0), FERRY_CLASSIFY_PREFIX, FERRY_CLASS_KV,
+	       verdict(FERRY_CLASS_KV, 0));
+	expect(rig, &f, verdict(FERRY_CLASS_SYNC, 0) + 0x10000, FERRY_CLASSIFY_PREFIX,
+	       FERRY_CLASS_KV, verdict(FERRY_CLASS_KV, 0));
+}
+
+static void hello_frame(struct frame *f, uint16_t port, const char *name, unsigned int before)
+{
+	ipv4(f, 0, FRAME_TCP, far, far + 1);
+	frame_tcp(f, port, 443, 1000);
+	frame_hello(f, name, before);
+	frame_lengths(f);
+}
+
+static void test_names_of_servers(void **state)
+{
+	static const struct {
+		const char *name;
+		int class;
+	} cases[] = {{"api.example.com", FERRY_CLASS_TOKEN},
+		     {"API.example.COM", FERRY_CLASS_TOKEN},
+		     {"xapi.example.com", -1},
+		     {"api.example.com.evil", -1},
+		     {"example.com", -1},
+		     {"a.llm.example", FERRY_CLASS_DECODE},
+		     {"a.b.llm.example", FERRY_CLASS_DECODE},
+		     {"llm.example", -1},
+		     {"api.example.com\x01", -1}};
+	struct rig *rig = rig_or_skip(state);
+	struct frame f;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		hello_frame(&f, (uint16_t)(20000 + i), cases[i].name, 10);
+		if (cases[i].class < 0) {
+			expect_nobody(rig, &f);
+			continue;
+		}
+		expect_class(rig, &f, FERRY_CLASSIFY_SNI, (uint32_t)cases[i].class);
+		/* What follows needs no hello, and neither do the answers. */
+		tcp(&f, (uint16_t)(20000 + i), 443, 100);
+		expect_class(rig, &f, FERRY_CLASSIFY_SNI, (uint32_t)cases[i].class);
+		ipv4(&f, 0, FRAME_TCP, far + 1, far);
+		frame_tcp(&f, 443, (uint16_t)(20000 + i), 1);
+		expect_class(rig, &f, FERRY_CLASSIFY_SNI, (uint32_t)cases[i].class);
+	}
 }
 
 /*
- * Cut at every byte before the end of the IP header, each packet is left alone. What a kernel
- * refuses to run without a VLAN tag, it runs behind one.
+ * Cuts the hello in two at every byte: where it can be read on it is, else the flow stays
+ * undecided.
  */
-static void test_truncated(void **state)
+static void test_split_hello(void **state)
 {
-	struct fixture *f = fixture_or_skip(state);
+	struct rig *rig = rig_or_skip(state);
+	const uint32_t headers = 14 + 20 + 20;
+	struct frame whole, first, second;
+	unsigned int read_on = 0;
 
-	for (int version = 4; version <= 6; version += 2) {
-		for (int tags = 0; tags <= 2; tags++) {
-			struct packet p = ip_packet(version, 46 * ECN_CODEPOINTS, tags);
-			const uint32_t whole =
-				(uint32_t)(ETH_HLEN + 4 * tags + (version == 4 ? 20 : 40));
+	hello_frame(&whole, 21000, "api.example.com", 700);
+	for (uint32_t cut = headers + 1; cut < whole.len; cut++) {
+		const uint32_t sequence = htonl(1000 + cut - headers);
+		struct rig_packet packet;
+		struct rig_run run;
 
-			p.len = whole;
-			assert_int_equal(run_counted(f->skeleton, &p, 0, FERRY_CLASS_TOKEN),
-					 (MAJOR << 16) | (FERRY_CLASS_TOKEN << 12));
-			for (p.len = whole - 1; p.len > ETH_HLEN; p.len--) {
-				if (tags == 0 && kernel_refuses(f, &p))
-					continue;
-				assert_int_equal(run_counted(f->skeleton, &p, FOREIGN_PRIORITY,
-							     FERRY_CLASSIFY_MALFORMED),
-						 FOREIGN_PRIORITY);
-			}
-		}
+		first = second = whole;
+		first.len = cut;
+		frame_lengths(&first);
+		second.len = headers;
+		memcpy(second.bytes + 14 + 20 + 4, &sequence, sizeof(sequence));
+		frame_put(&second, whole.bytes + cut, whole.len - cut);
+		frame_lengths(&second);
+		rig_clear(rig->skeleton->maps.hellos);
+		packet = (struct rig_packet){.bytes = first.bytes, .len = first.len};
+		run = rig_classify(rig, &packet);
+		if (run.priority)
+			continue; /* the name was in the first part */
+		packet = (struct rig_packet){.bytes = second.bytes, .len = second.len};
+		run = rig_classify(rig, &packet);
+		assert_true(run.priority == 0 || run.priority == verdict(FERRY_CLASS_TOKEN, 0));
+		read_on += run.priority != 0;
 	}
+	assert_true(read_on >= 690); /* each cut within the extension before the name */
+	rig_clear(rig->skeleton->maps.hellos);
 }
 
-static void test_headers_that_contradict_themselves(void **state)
+static void test_later_fragments_follow_the_first(void **state)
 {
-	struct fixture *f = fixture_or_skip(state);
-	struct packet p;
+	struct rig *rig = rig_or_skip(state);
+	struct frame first, later;
 
-	/* The version within disagrees with the type on the frame. */
-	p = ip_packet(4, 46 * ECN_CODEPOINTS, 0);
-	p.bytes[ETH_HLEN] = 0x65;
-	run_counted(f->skeleton, &p, 0, FERRY_CLASSIFY_MALFORMED);
-	p = ip_packet(6, 46 * ECN_CODEPOINTS, 0);
-	p.bytes[ETH_HLEN] = 0x4b;
-	run_counted(f->skeleton, &p, 0, FERRY_CLASSIFY_MALFORMED);
-
-	/* IPv4 headers: shorter than the minimum, with options, with options that are not there. */
-	for (unsigned int words = 0; words < 5; words++) {
-		p = ip_packet(4, 46 * ECN_CODEPOINTS, 0);
-		p.bytes[ETH_HLEN] = (unsigned char)(0x40 | words);
-		run_counted(f->skeleton, &p, 0, FERRY_CLASSIFY_MALFORMED);
-	}
-	put_addresses(&p);
-	put_ipv4(&p, 46 * ECN_CODEPOINTS, 15);
-	run_counted(f->skeleton, &p, 0, FERRY_CLASS_TOKEN);
-	p.len--;
-	run_counted(f->skeleton, &p, 0, FERRY_CLASSIFY_MALFORMED);
+	ipv4(&first, 0, FRAME_UDP, far, far + 1);
+	first.bytes[first.ip + 6] = 0x20;
+	frame_udp(&first, 5, 4433);
+	later = first;
+	later.bytes[later.ip + 6] = 0;
+	later.bytes[later.ip + 7] = 100;
+	expect_nobody(rig, &later); /* overtook it */
+	expect_class(rig, &first, FERRY_CLASSIFY_PORT, FERRY_CLASS_DECODE);
+	expect_class(rig, &later, FERRY_CLASSIFY_PORT, FERRY_CLASS_DECODE);
+	later.bytes[later.ip + 5]++; /* of another datagram */
+	expect_nobody(rig, &later);
 }
 
-static void test_what_is_not_ip(void **state)
+static void test_dscp_is_written_when_asked(void **state)
 {
-	static const uint16_t ethertypes[] = {ETH_P_ARP,
-					      ETH_P_PAE,
-					      ETH_P_MPLS_UC,
-					      ETH_P_PPP_SES,
-					      46 /* length of an 802.3 frame */,
-					      0,
-					      0xffff};
-	struct fixture *f = fixture_or_skip(state);
+	struct rig *rig = rig_or_skip(state);
+	struct rig_packet packet;
+	struct rig_run run;
+	struct frame f;
+	uint32_t sum = 0;
 
-	for (size_t i = 0; i < sizeof(ethertypes) / sizeof(ethertypes[0]); i++) {
-		for (int tags = 0; tags <= 1; tags++) {
-			struct packet p;
+	rig->settings.flags |= FERRY_CLASSIFY_REWRITE_DSCP;
+	rig_set(rig);
+	tcp(&f, 11434, 5, 10);
+	f.bytes[f.ip + 1] |= 2; /* ECN */
+	packet = (struct rig_packet){.bytes = f.bytes, .len = f.len};
+	run = rig_classify(rig, &packet);
+	assert_int_equal(run.bytes[f.ip + 1], 46 << 2 | 3);
+	/*
+	 * The checksum was 0 for a TOS of 3: it has moved by the difference, and nothing else has.
+	 */
+	sum = (uint32_t)(run.bytes[f.ip + 10] << 8 | run.bytes[f.ip + 11]) + (46 << 2);
+	assert_int_equal((sum & 0xffff) + (sum >> 16), 0xffff);
+	memcpy(run.bytes + f.ip + 10, f.bytes + f.ip + 10, 2);
+	run.bytes[f.ip + 1] = f.bytes[f.ip + 1];
+	assert_memory_equal(run.bytes, f.bytes, f.len);
 
-			put_addresses(&p);
-			if (tags) {
-				put16(&p, ETH_P_8021Q);
-				put16(&p, 7);
-			}
-			put16(&p, ethertypes[i]);
-			/* Reads like an IPv4 header with EF, were it taken for one. */
-			put(&p, "\x45\xb8\0\0\0\0\0\0\x40\x11\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 24);
-			assert_int_equal(run_counted(f->skeleton, &p, FOREIGN_PRIORITY,
-						     FERRY_CLASSIFY_NOT_IP),
-					 FOREIGN_PRIORITY);
-		}
-	}
+	frame_ethernet(&f);
+	frame_16(&f, 0x86dd);
+	frame_ipv6(&f, 0x03, FRAME_TCP,
+		   "\x20\x01"
+		   "4567890123456",
+		   "\x20\x02"
+		   "4567890123456");
+	f.bytes[f.ip + 1] |= 0xa; /* flow label */
+	frame_tcp(&f, 11434, 5, 1);
+	packet = (struct rig_packet){.bytes = f.bytes, .len = f.len};
+	run = rig_classify(rig, &packet);
+	assert_int_equal(run.bytes[f.ip], 0x60 | (46 << 2 | 3) >> 4);
+	assert_int_equal(run.bytes[f.ip + 1], ((46 << 2 | 3) & 0xf) << 4 | 0xa);
+	memcpy(run.bytes + f.ip, f.bytes + f.ip, 2);
+	assert_memory_equal(run.bytes, f.bytes, f.len);
+	rig->settings.flags &= ~(uint32_t)FERRY_CLASSIFY_REWRITE_DSCP;
+	rig_set(rig);
 }
 
-static void test_a_verdict_that_is_there_stays(void **state)
+static void test_registered_sockets(void **state)
 {
-	struct fixture *f = fixture_or_skip(state);
-	const struct packet p = ip_packet(4, 46 * ECN_CODEPOINTS, 0);
-	const uint32_t token = (MAJOR << 16) | (FERRY_CLASS_TOKEN << 12);
+	const struct ferry_classify_socket own = {.class = FERRY_CLASS_DECODE, .bucket = 40};
+	struct rig *rig = rig_or_skip(state);
+	const int map = bpf_map__fd(rig->skeleton->maps.sockets);
+	const int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+	struct rig_packet packet;
+	cpu_set_t all, one;
+	struct frame f;
 
-	for (uint32_t class = 0; class < 16; class ++) {
-		const uint32_t verdict = (MAJOR << 16) | (class << 12) | 37;
+	/*
+	 * A run has a socket of its own, whose cookie is near the last one that this CPU gave out.
+	 */
+	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	assert_true(fd >= 0);
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len), 0);
+	close(fd);
+	for (uint64_t c = cookie > COOKIES_AROUND ? cookie - COOKIES_AROUND : 1;
+	     c < cookie + COOKIES_AROUND; c++)
+		assert_int_equal(bpf_map_update_elem(map, &c, &own, BPF_ANY), 0);
+	/* Before every rule, whatever the packet is. */
+	tcp(&f, 11434, 5, 0);
+	expect(rig, &f, FOREIGN, FERRY_CLASSIFY_SOCKET, FERRY_CLASS_DECODE,
+	       verdict(FERRY_CLASS_DECODE, 40));
+	f.bytes[12] = 0x77;
+	expect(rig, &f, FOREIGN, FERRY_CLASSIFY_SOCKET, FERRY_CLASS_DECODE,
+	       verdict(FERRY_CLASS_DECODE, 40));
+	packet = (struct rig_packet){.bytes = f.bytes, .len = f.len, .cookie = cookie};
+	assert_int_equal(rig_explain(rig, &packet).answer,
+			 FERRY_CLASSIFY_ANSWER(FERRY_CLASSIFY_SOCKET, FERRY_CLASS_DECODE, 0));
+	rig_clear(rig->skeleton->maps.sockets);
+	sched_setaffinity(0, sizeof(all), &all);
+}
 
-		if (class < FERRY_CLASS_COUNT)
-			assert_int_equal(run_counted(f->skeleton, &p, verdict, FERRY_CLASSIFY_KEPT),
-					 verdict);
-		else
-			assert_int_equal(run_counted(f->skeleton, &p, verdict, FERRY_CLASS_TOKEN),
-					 token);
+/* Number of this process's group and how far below the root it is; -1 without cgroup v2. */
+static int own_cgroup(uint64_t *id)
+{
+	char line[4300], mount[2048] = "", path[2048] = "", where[4200];
+	struct stat st;
+	FILE *f = fopen("/proc/self/mounts", "r");
+	int level = 0;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		char kind[64], at[2048];
+
+		if (sscanf(line, "%*s %2047s %63s", at, kind) == 2 && !strcmp(kind, "cgroup2"))
+			memcpy(mount, at, sizeof(mount));
 	}
-	/* The verdict for another qdisc says nothing here. */
+	if (f)
+		fclose(f);
+	f = fopen("/proc/self/cgroup", "r");
+	while (f && fgets(line, sizeof(line), f))
+		sscanf(line, "0::%2047s", path);
+	if (f)
+		fclose(f);
+	snprintf(where, sizeof(where), "%s%s", mount, path);
+	if (!mount[0] || !path[0] || stat(where, &st))
+		return -1;
+	*id = st.st_ino;
+	for (const char *p = path; *p && path[1]; p++)
+		level += *p == '/';
+	return level;
+}
+
+static void test_control_groups(void **state)
+{
+	const struct ferry_classify_rule value = {.id = 77, .class = FERRY_CLASS_MODEL};
+	struct rig *rig = rig_or_skip(state);
+	uint64_t id = 0;
+	const int level = own_cgroup(&id);
+	struct frame f;
+
+	if (level < 0 || level >= FERRY_CLASSIFY_CGROUP_LEVELS) {
+		print_message("SKIP: there is no cgroup v2 hierarchy here\n");
+		skip();
+	}
+	tcp(&f, 11434, 5, 0);
 	assert_int_equal(
-		run_counted(f->skeleton, &p, ((MAJOR + 1) << 16) | (4 << 12), FERRY_CLASS_TOKEN),
-		token);
+		bpf_map_update_elem(bpf_map__fd(rig->skeleton->maps.cgroups), &id, &value, BPF_ANY),
+		0);
+	rig->settings.cgroup_levels = 1U << level;
+	rig_set(rig);
+	expect_class(rig, &f, FERRY_CLASSIFY_CGROUP, FERRY_CLASS_MODEL);
+	rig->settings.cgroup_levels = 1U << (level + 1);
+	rig_set(rig);
+	expect_class(rig, &f, FERRY_CLASSIFY_PORT, FERRY_CLASS_TOKEN);
+	rig->settings.cgroup_levels = 0;
+	rig_set(rig);
+}
+
+/* What a tunnel remembers of a packet, by its hash, the carrier finds. */
+static void test_r50_inner_verdict_reaches_the_carrier(void **state)
+{
+	struct rig *rig = rig_or_skip(state);
+	struct ferry_classify_verdict found;
+	uint32_t hash = 0;
+	struct frame f;
+
+	rig_clear(rig->skeleton->maps.inners);
+	rig->settings.flags |= FERRY_CLASSIFY_TUNNEL;
+	rig_set(rig);
+	tcp(&f, 40000, 11434, 20);
+	expect_class(rig, &f, FERRY_CLASSIFY_PORT, FERRY_CLASS_TOKEN);
+	assert_int_equal(bpf_map_get_next_key(bpf_map__fd(rig->skeleton->maps.inners), NULL, &hash),
+			 0);
+	assert_int_equal(
+		bpf_map_lookup_elem(bpf_map__fd(rig->skeleton->maps.inners), &hash, &found), 0);
+	assert_int_equal(found.class, FERRY_CLASS_TOKEN);
+	rig->settings.flags &= ~(uint32_t)FERRY_CLASSIFY_TUNNEL;
+	rig_set(rig);
 }
 
 static void test_without_a_qdisc_nothing_happens(void **state)
 {
-	struct fixture *f = fixture_or_skip(state);
+	struct rig *rig = rig_or_skip(state);
+	const uint64_t before = rig_counted_all(rig);
+	struct rig_packet packet;
+	struct frame f;
 
-	for (unsigned int dscp = 0; dscp < 64; dscp++) {
-		const struct packet p = ip_packet(4, dscp * ECN_CODEPOINTS, 0);
-
-		assert_int_equal(run_counted(f->unset, &p, FOREIGN_PRIORITY, FERRY_CLASSIFY_SLOTS),
-				 FOREIGN_PRIORITY);
-	}
+	rig->settings.major = 0;
+	rig_set(rig);
+	tcp(&f, 11434, 5, 0);
+	packet = (struct rig_packet){.bytes = f.bytes, .len = f.len, .priority = FOREIGN};
+	assert_int_equal(rig_classify(rig, &packet).priority, FOREIGN);
+	assert_int_equal(rig_counted_all(rig), before);
+	rig->settings.major = RIG_MAJOR;
+	rig_set(rig);
 }
 
-/* Loads the program for the qdisc `major`: 0 with *loaded set, or a negative errno. */
-static int load(uint16_t major, struct ferry_classify_bpf **loaded)
+/* The same packets through the program and through the header that it is made of. */
+static void test_behaviour_is_that_of_the_header(void **state)
 {
-	struct ferry_classify_bpf *skeleton = ferry_classify_bpf__open();
-	int err;
+	struct rig timed;
+	struct ferry_behaviour b = {0};
+	uint64_t now = 5000000000ULL;
+	unsigned int as_tokens = 0;
 
-	if (!skeleton)
-		return -errno;
-	skeleton->rodata->ferry_qdisc_major = major;
-	err = ferry_classify_bpf__load(skeleton);
-	if (err) {
-		ferry_classify_bpf__destroy(skeleton);
-		return err;
+	rig_or_skip(state);
+	assert_int_equal(rig_load(&timed, false, true), 0);
+	timed.settings.kinds[FERRY_BEHAVIOUR_TOKENS] = FERRY_CLASS_TOKEN;
+	timed.settings.kinds[FERRY_BEHAVIOUR_EXCHANGE] = FERRY_CLASS_DECODE;
+	timed.settings.kinds[FERRY_BEHAVIOUR_LONG_EXCHANGE] = FERRY_CLASS_PREFILL;
+	timed.settings.kinds[FERRY_BEHAVIOUR_BULK] = FERRY_CLASS_MODEL;
+	rig_set(&timed);
+	for (int i = 0; i < 260; i++) {
+		static const int classes[] = {-1, FERRY_CLASS_TOKEN, FERRY_CLASS_DECODE,
+					      FERRY_CLASS_PREFILL, FERRY_CLASS_MODEL};
+		const bool stream = i < 60, exchange = i >= 60 && i < 160;
+		const unsigned int payload = stream ? 150 + (unsigned int)i % 7 * 10 : 1400;
+		struct ferry_behaviour_packet p = {.bytes = payload, .has_acknowledgement = 1};
+		struct rig_packet packet;
+		struct frame f;
+		int kind;
+
+		/*
+		 * Tokens, then messages of five full packets with answers, then nothing but full
+		 * packets.
+		 */
+		now += stream || (exchange && i % 5 == 0) ? 30000000 + (uint64_t)(i % 3) * 1000000
+							  : 20000;
+		p.acknowledged = exchange ? (uint32_t)(i / 5) : 7;
+		p.now_ns = now;
+		tcp(&f, 5, 6, payload);
+		f.bytes[f.ip + 20 + 8] = f.bytes[f.ip + 20 + 9] = f.bytes[f.ip + 20 + 10] = 0;
+		f.bytes[f.ip + 20 + 11] = (uint8_t)p.acknowledged;
+		kind = ferry_behaviour_see(&b, &p);
+		packet = (struct rig_packet){.bytes = f.bytes, .len = f.len, .time_ns = now};
+		assert_int_equal(rig_classify(&timed, &packet).priority,
+				 classes[kind] < 0 ? 0 : verdict((uint32_t)classes[kind], 0));
+		as_tokens += kind == FERRY_BEHAVIOUR_TOKENS;
 	}
-	*loaded = skeleton;
-	return 0;
+	assert_true(as_tokens > 30);
+	assert_int_equal(b.kind, FERRY_BEHAVIOUR_BULK);
+	ferry_classify_bpf__destroy(timed.skeleton);
+}
+
+/* More flows than fit: the oldest are forgotten, nothing fails. */
+static void test_flows_are_bounded(void **state)
+{
+	struct rig *rig = rig_or_skip(state);
+	const uint64_t before = rig_counted_all(rig);
+	unsigned int kept = 0;
+	uint8_t key[64];
+	struct frame f;
+
+	for (unsigned int i = 0; i < FERRY_CLASSIFY_FLOWS + 2000; i++) {
+		const struct rig_packet packet = {.bytes = f.bytes, .len = 14 + 20 + 20 + 10};
+
+		tcp(&f, (uint16_t)i, 9, 10);
+		f.bytes[f.ip + 15] = (uint8_t)(i >> 8);
+		rig_classify(rig, &packet);
+	}
+	assert_int_equal(rig_counted_all(rig) - before, FERRY_CLASSIFY_FLOWS + 2000);
+	while (!bpf_map_get_next_key(bpf_map__fd(rig->skeleton->maps.flows), kept ? key : NULL,
+				     key))
+		kept++;
+	assert_true(kept > 0 && kept <= FERRY_CLASSIFY_FLOWS);
 }
 
 static int set_up(void **state)
 {
-	static struct fixture fixture;
-	const bool probe = libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_SCHED_CLS, NULL) == 1;
-	int err;
+	static struct rig rig;
 
-	*state = &fixture;
-	/* Where the kernel takes no tc program at all from us, the reason is not in ours. */
-	if (!probe)
-		libbpf_set_print(NULL);
-	err = load(MAJOR, &fixture.skeleton);
-	if (err && !probe) {
-		snprintf(fixture.reason, sizeof(fixture.reason),
-			 "this kernel does not let this user load BPF programs (%s); run as root",
-			 strerror(-err));
-		return 0;
-	}
-	return err ? err : load(0, &fixture.unset);
+	*state = &rig;
+	return rig_load(&rig, true, false);
 }
 
 static int tear_down(void **state)
 {
-	struct fixture *f = *state;
-
-	ferry_classify_bpf__destroy(f->skeleton);
-	ferry_classify_bpf__destroy(f->unset);
+	ferry_classify_bpf__destroy(((struct rig *)*state)->skeleton);
 	return 0;
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_dscp_of_both_versions),
-		cmocka_unit_test(test_each_class_is_counted),
-		cmocka_unit_test(test_vlan_tags),
-		cmocka_unit_test(test_truncated),
-		cmocka_unit_test(test_headers_that_contradict_themselves),
-		cmocka_unit_test(test_what_is_not_ip),
-		cmocka_unit_test(test_a_verdict_that_is_there_stays),
+		cmocka_unit_test(test_dscp_counts_from_trusted_peers_only),
+		cmocka_unit_test(test_r50_vlan_tags),
+		cmocka_unit_test(test_r50_gre_is_opened_once),
+		cmocka_unit_test(test_ports_have_ends),
+		cmocka_unit_test(test_the_order_of_the_rules),
+		cmocka_unit_test(test_names_of_servers),
+		cmocka_unit_test(test_split_hello),
+		cmocka_unit_test(test_later_fragments_follow_the_first),
+		cmocka_unit_test(test_dscp_is_written_when_asked),
+		cmocka_unit_test(test_registered_sockets),
+		cmocka_unit_test(test_control_groups),
+		cmocka_unit_test(test_r50_inner_verdict_reaches_the_carrier),
 		cmocka_unit_test(test_without_a_qdisc_nothing_happens),
+		cmocka_unit_test(test_behaviour_is_that_of_the_header),
+		cmocka_unit_test(test_flows_are_bounded),
 	};
 
 	return cmocka_run_group_tests_name("bpf/classify", tests, set_up, tear_down);
