@@ -154,7 +154,7 @@ struct ferry_classify_settings {
 	__u32 cgroup_levels; /* bit n: there is a rule for a group n levels below the root */
 	__u16 major;	     /* of the qdisc's handle; 0: leave every packet alone */
 	__u8 link_header;    /* bytes before the network header: 14, or 0 on tun, wwan, wg */
-	__u8 unused;
+	__u8 generation;     /* of the rules, for userspace */
 	/* Class of each enum ferry_behaviour_kind, or FERRY_CLASSIFY_NO_CLASS. */
 	__u8 kinds[FERRY_CLASSIFY_KINDS];
 	/* What userspace has to know to take over from one that crashed; the program ignores it. */

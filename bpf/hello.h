@@ -60,12 +60,17 @@ static __always_inline int ferry_hello_name(struct __sk_buff *skb, __u32 offset,
 	const __u32 zero = 0;
 	struct ferry_classify_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
 	const struct ferry_classify_rule *found;
+	__u32 last;
 
 	if (!s || !bytes || bytes >= FERRY_CLASSIFY_NAME_BYTES)
 		return -1;
-	/* The compiler knows the bounds by now, and would not tell the verifier. */
-	asm volatile("%0 &= %1" : "+r"(bytes) : "i"(FERRY_CLASSIFY_NAME_BYTES - 1));
-	if (!bytes || bpf_skb_load_bytes(skb, offset, s->name, bytes) || ferry_turn_name(s, bytes))
+	/*
+	 * The compiler knows the bounds by now, and would not tell the verifier; that of Linux 6.1
+	 * does not learn from a comparison with 0 either.
+	 */
+	last = bytes - 1;
+	asm volatile("%0 &= %1" : "+r"(last) : "i"(FERRY_CLASSIFY_NAME_BYTES - 1));
+	if (bpf_skb_load_bytes(skb, offset, s->name, last + 1) || ferry_turn_name(s, bytes))
 		return -1;
 	found = bpf_map_lookup_elem(&names, &s->key);
 	if (!found)

@@ -1,0 +1,545 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/classifier.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <classify.skel.h>
+
+#include "base/error.h"
+#include "net/classifier_private.h"
+#include "net/hook.h"
+
+/* linux/if_arp.h and net/if_arp.h cannot both be included, and only the first has these. */
+enum { LINK_RAWIP = 519, LINK_NONE = 0xfffe, ETHERNET_HEADER = 14 };
+
+static const char *const map_names[FERRY_CLASSIFIER_MAPS] = {
+	[FERRY_MAP_SETTINGS] = "settings",   [FERRY_MAP_COUNTERS] = "counters",
+	[FERRY_MAP_HITS] = "hits",	     [FERRY_MAP_SOCKETS] = "sockets",
+	[FERRY_MAP_CGROUPS] = "cgroups",     [FERRY_MAP_TRUSTED] = "trusted",
+	[FERRY_MAP_PORT_BITS] = "port_bits", [FERRY_MAP_PORTS] = "ports",
+	[FERRY_MAP_PREFIXES] = "prefixes",   [FERRY_MAP_NAMES] = "names",
+	[FERRY_MAP_FLOWS] = "flows",
+};
+
+static int fail_kernel(struct ferry_error *err, int code, const char *what)
+{
+	if (code == -EPERM || code == -EACCES)
+		return ferry_fail(err, FERRY_ERROR_SYSTEM, -EPERM,
+				  "%s takes root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON", what);
+	return ferry_fail(err, FERRY_ERROR_SYSTEM, code, "%s failed: %s", what,
+			  ferry_errno_text(code));
+}
+
+static uint64_t network_namespace(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/net", &st) ? 0 : st.st_ino;
+}
+
+/* Bytes before the IP header of what the interface sends, or negative errno. */
+static int link_header_of(const char *device, struct ferry_error *err)
+{
+	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = {0};
+	int ret;
+
+	if (fd < 0)
+		return fail_kernel(err, -errno, "opening a socket");
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", device);
+	ret = ioctl(fd, SIOCGIFHWADDR, &request) ? -errno : 0;
+	close(fd);
+	if (ret)
+		return ferry_fail(err, FERRY_ERROR_CALLER, -ENODEV, "there is no interface %s",
+				  device);
+	switch (request.ifr_hwaddr.sa_family) {
+	case ARPHRD_ETHER:
+	case ARPHRD_LOOPBACK:
+		return ETHERNET_HEADER;
+	case LINK_NONE:
+	case LINK_RAWIP:
+	case ARPHRD_PPP:
+	case ARPHRD_TUNNEL:
+	case ARPHRD_TUNNEL6:
+	case ARPHRD_SIT:
+	case ARPHRD_IPGRE:
+	case 823: /* GRE over IPv6 */
+		return 0;
+	default:
+		return ferry_fail(
+			err, FERRY_ERROR_CALLER, -ENODEV,
+			"%s has a link header that the classifier does not know (type %d)", device,
+			request.ifr_hwaddr.sa_family);
+	}
+}
+
+static struct ferry_classifier *classifier_new(unsigned int device, struct ferry_error *err)
+{
+	struct ferry_classifier *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		ferry_fail_memory(err, "a classifier", sizeof(*c));
+		return NULL;
+	}
+	c->device = device;
+	c->program = c->explain = c->pins.lock = -1;
+	for (int i = 0; i < FERRY_CLASSIFIER_MAPS; i++)
+		c->maps[i] = -1;
+	return c;
+}
+
+static void close_fds(struct ferry_classifier *c)
+{
+	for (int i = 0; i < FERRY_CLASSIFIER_MAPS; i++) {
+		if (c->maps[i] >= 0)
+			close(c->maps[i]);
+		c->maps[i] = -1;
+	}
+	if (c->program >= 0)
+		close(c->program);
+	if (c->explain >= 0)
+		close(c->explain);
+	c->program = c->explain = -1;
+}
+
+void ferry_classifier_close(struct ferry_classifier *c)
+{
+	if (!c)
+		return;
+	close_fds(c);
+	ferry_pins_close(&c->pins);
+	free(c);
+}
+
+int ferry_classifier_get_settings(struct ferry_classifier *c, struct ferry_error *err)
+{
+	const uint32_t zero = 0;
+
+	if (bpf_map_lookup_elem(c->maps[FERRY_MAP_SETTINGS], &zero, &c->settings))
+		return fail_kernel(err, -errno, "reading the classifier's settings");
+	return 0;
+}
+
+int ferry_classifier_put_settings(struct ferry_classifier *c, struct ferry_error *err)
+{
+	const uint32_t zero = 0;
+
+	if (bpf_map_update_elem(c->maps[FERRY_MAP_SETTINGS], &zero, &c->settings, BPF_ANY))
+		return fail_kernel(err, -errno, "writing the classifier's settings");
+	return 0;
+}
+
+static int get_pin(const struct ferry_classifier *c, const char *name)
+{
+	char path[FERRY_PIN_PATH + 64];
+
+	ferry_pins_path(&c->pins, name, path);
+	return bpf_obj_get(path);
+}
+
+/*
+ * Opens what is pinned: 0, -ENOENT where something is missing, -ESTALE where it is of another
+ * version.
+ */
+static int adopt(struct ferry_classifier *c, struct ferry_error *err)
+{
+	struct bpf_map_info info = {0};
+	__u32 size = sizeof(info);
+
+	close_fds(c);
+	for (int i = 0; i < FERRY_CLASSIFIER_MAPS; i++) {
+		c->maps[i] = get_pin(c, map_names[i]);
+		if (c->maps[i] < 0)
+			return c->maps[i];
+	}
+	c->program = get_pin(c, "classify");
+	c->explain = get_pin(c, "explain");
+	if (c->program < 0 || c->explain < 0)
+		return c->program < 0 ? c->program : c->explain;
+	/* Of another version the value may be larger than what we give it room for. */
+	if (bpf_obj_get_info_by_fd(c->maps[FERRY_MAP_SETTINGS], &info, &size) ||
+	    info.value_size != sizeof(c->settings))
+		return -ESTALE;
+	if (ferry_classifier_get_settings(c, err))
+		return -EIO;
+	return c->settings.abi == FERRY_CLASSIFY_ABI ? 0 : -ESTALE;
+}
+
+static int pin_maps(struct ferry_classifier *c, struct bpf_object *object)
+{
+	char path[FERRY_PIN_PATH + 64];
+	struct bpf_map *map;
+	int ret = 0;
+
+	bpf_object__for_each_map(map, object)
+	{
+		const char *name = bpf_map__name(map);
+
+		if (bpf_map__is_internal(map) || !strcmp(name, "scratch"))
+			continue;
+		if (!strcmp(name, "inners"))
+			snprintf(path, sizeof(path), "%s/inners", c->pins.root);
+		else
+			ferry_pins_path(&c->pins, name, path);
+		ret = bpf_map__set_pin_path(map, path);
+		if (ret)
+			break;
+	}
+	return ret;
+}
+
+static int pin_program(struct ferry_classifier *c, const struct bpf_program *program,
+		       const char *name)
+{
+	char path[FERRY_PIN_PATH + 64];
+
+	ferry_pins_path(&c->pins, name, path);
+	unlink(path);
+	return bpf_obj_pin(bpf_program__fd(program), path) ? -errno : 0;
+}
+
+static int silence(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level;
+	(void)format;
+	(void)args;
+	return 0;
+}
+
+/* Loads the program and pins all of it. Maps that are pinned already are used as they are. */
+static int load(struct ferry_classifier *c, struct ferry_error *err)
+{
+	struct ferry_classify_bpf *skeleton = ferry_classify_bpf__open();
+	int ret;
+
+	if (!skeleton)
+		return fail_kernel(err, -errno, "reading the BPF program");
+	ret = pin_maps(c, skeleton->obj);
+	if (!ret)
+		ret = ferry_classify_bpf__load(skeleton);
+	if (!ret)
+		ret = pin_program(c, skeleton->progs.ferry_classify, "classify");
+	if (!ret)
+		ret = pin_program(c, skeleton->progs.ferry_explain, "explain");
+	ferry_classify_bpf__destroy(skeleton);
+	if (ret)
+		return fail_kernel(err, ret, "loading the classifier");
+	return 0;
+}
+
+static uint32_t program_id(int fd)
+{
+	struct bpf_prog_info info = {0};
+	__u32 size = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.id;
+}
+
+static struct ferry_filter filter_of(const struct ferry_classifier *c)
+{
+	return (struct ferry_filter){.device = c->device,
+				     .priority = c->settings.priority,
+				     .handle = c->settings.handle,
+				     .made_clsact = c->settings.made_clsact};
+}
+
+/* The hook by which it is attached, FERRY_HOOK_ANY where it is not. */
+static enum ferry_classifier_hook attached_by(struct ferry_classifier *c)
+{
+	const struct ferry_filter filter = filter_of(c);
+	const uint32_t id = program_id(c->program);
+	const int link = get_pin(c, "link");
+	bool lives = false;
+
+	if (link >= 0) {
+		lives = ferry_hook_link_lives(link);
+		close(link);
+	}
+	if (lives)
+		return FERRY_HOOK_TCX;
+	return id && ferry_hook_program(&filter) == id ? FERRY_HOOK_CLSACT : FERRY_HOOK_ANY;
+}
+
+static int attach_link(struct ferry_classifier *c)
+{
+	char path[FERRY_PIN_PATH + 64];
+	const int link = ferry_hook_link(c->device, c->program);
+	int ret;
+
+	if (link < 0)
+		return link;
+	ferry_pins_path(&c->pins, "link", path);
+	unlink(path); /* of an interface that has gone */
+	ret = bpf_obj_pin(link, path) ? -errno : 0;
+	close(link);
+	return ret;
+}
+
+static int attach_filter(struct ferry_classifier *c, struct ferry_error *err)
+{
+	struct ferry_filter filter = {.device = c->device};
+	int ret = ferry_hook_has_clsact(c->device, err);
+
+	if (ret < 0)
+		return ret;
+	/* Written down before it is done: whoever takes over after a crash has to know. */
+	c->settings.made_clsact = !ret;
+	c->settings.priority = c->settings.handle = 0;
+	if (!ret) {
+		ret = ferry_classifier_put_settings(c, err);
+		if (!ret)
+			ret = ferry_hook_make_clsact(c->device, err);
+		if (ret)
+			return ret;
+	}
+	ret = ferry_hook_attach(&filter, c->program, err);
+	if (ret)
+		return ret;
+	c->settings.priority = filter.priority;
+	c->settings.handle = filter.handle;
+	return ferry_classifier_put_settings(c, err);
+}
+
+static int attach(struct ferry_classifier *c, enum ferry_classifier_hook hook,
+		  struct ferry_error *err)
+{
+	const enum ferry_classifier_hook now = attached_by(c);
+	int ret;
+
+	if (now != FERRY_HOOK_ANY) {
+		if (hook == FERRY_HOOK_ANY || hook == now)
+			return 0;
+		return ferry_fail(err, FERRY_ERROR_CALLER, -EBUSY,
+				  "the classifier is attached to interface %u by %s; stop it first",
+				  c->device, now == FERRY_HOOK_TCX ? "tcx" : "clsact");
+	}
+	if (hook != FERRY_HOOK_CLSACT) {
+		ret = attach_link(c);
+		if (!ret)
+			return 0;
+		if (hook == FERRY_HOOK_TCX || ret != -EOPNOTSUPP)
+			return ferry_fail(err, FERRY_ERROR_SYSTEM, ret,
+					  "a tcx link cannot be added to interface %u: %s",
+					  c->device, ferry_errno_text(ret));
+	}
+	return attach_filter(c, err);
+}
+
+/* Adopts or loads; c->settings are those that hold afterwards. */
+static int prepare(struct ferry_classifier *c, struct ferry_error *err)
+{
+	const uint64_t here = network_namespace();
+	int ret = adopt(c, err);
+
+	if (!ret && c->settings.namespace && c->settings.namespace != here)
+		return ferry_fail(
+			err, FERRY_ERROR_CALLER, -EBUSY,
+			"%s belongs to an interface of another network namespace; pin this one elsewhere",
+			c->pins.path);
+	if (!ret)
+		return 0;
+	if (ret == -ESTALE) {
+		const struct ferry_filter filter = filter_of(c);
+
+		/* Of another version: its filter must not outlive its maps. */
+		ferry_hook_detach(&filter, program_id(c->program), NULL);
+		close_fds(c);
+		ferry_pins_remove(&c->pins);
+		ferry_pins_close(&c->pins);
+		return -ESTALE;
+	}
+	if (ret != -ENOENT)
+		return fail_kernel(err, ret, "opening the pinned classifier");
+	ret = load(c, err);
+	if (ret)
+		return ret;
+	ret = adopt(c, err);
+	/* New maps hold zeros, and those that a crash left between pinning and here likewise. */
+	if (ret && ret != -ESTALE)
+		return fail_kernel(err, ret, "opening the pinned classifier");
+	if (ret)
+		memset(&c->settings, 0, sizeof(c->settings));
+	return 0;
+}
+
+static void first_settings(struct ferry_classifier *c)
+{
+	if (c->settings.abi == FERRY_CLASSIFY_ABI)
+		return;
+	c->settings.abi = FERRY_CLASSIFY_ABI;
+	memset(c->settings.kinds, FERRY_CLASSIFY_NO_CLASS, sizeof(c->settings.kinds));
+	c->settings.kinds[FERRY_BEHAVIOUR_TOKENS] = FERRY_CLASS_TOKEN;
+	c->settings.kinds[FERRY_BEHAVIOUR_EXCHANGE] = FERRY_CLASS_DECODE;
+	c->settings.kinds[FERRY_BEHAVIOUR_LONG_EXCHANGE] = FERRY_CLASS_PREFILL;
+	/* Whatever its sender's DSCP says. */
+	c->settings.kinds[FERRY_BEHAVIOUR_BULK] = FERRY_CLASS_DEFAULT;
+	c->settings.device = c->device;
+	c->settings.namespace = network_namespace();
+}
+
+static int start(struct ferry_classifier *c, const struct ferry_classifier_options *options,
+		 int link_header, struct ferry_error *err)
+{
+	const uint32_t asked = FERRY_CLASSIFY_REWRITE_DSCP | FERRY_CLASSIFY_TUNNEL |
+			       FERRY_CLASSIFY_CARRIER;
+	int ret = ferry_pins_open(&c->pins, options->directory, c->device, 1, err);
+
+	if (!ret)
+		ret = prepare(c, err);
+	if (ret == -ESTALE) {
+		ret = ferry_pins_open(&c->pins, options->directory, c->device, 1, err);
+		if (!ret)
+			ret = prepare(c, err);
+	}
+	if (ret)
+		return ret;
+	first_settings(c);
+	c->settings.major = options->major;
+	c->settings.link_header = (uint8_t)link_header;
+	c->settings.flags = (c->settings.flags & ~asked) |
+			    (options->rewrite_dscp ? FERRY_CLASSIFY_REWRITE_DSCP : 0) |
+			    (options->tunnel ? FERRY_CLASSIFY_TUNNEL : 0) |
+			    (options->carrier ? FERRY_CLASSIFY_CARRIER : 0);
+	ret = ferry_classifier_put_settings(c, err);
+	return ret ? ret : attach(c, options->hook, err);
+}
+
+int ferry_classifier_start(struct ferry_classifier **out,
+			   const struct ferry_classifier_options *options, struct ferry_error *err)
+{
+	libbpf_print_fn_t printer;
+	struct ferry_classifier *c;
+	unsigned int device;
+	int link_header, ret;
+
+	*out = NULL;
+	if (options->size < sizeof(*options) || !options->device || !options->major ||
+	    options->major == 0xffff)
+		return ferry_fail(
+			err, FERRY_ERROR_CALLER, -EINVAL,
+			"the classifier needs an interface and the major of its qdisc, 1 to fffe");
+	device = if_nametoindex(options->device);
+	if (!device)
+		return ferry_fail(err, FERRY_ERROR_CALLER, -ENODEV, "there is no interface %s",
+				  options->device);
+	link_header = link_header_of(options->device, err);
+	if (link_header < 0)
+		return link_header;
+	c = classifier_new(device, err);
+	if (!c)
+		return -ENOMEM;
+	/* What it would print is in the errors, or is no error. */
+	printer = libbpf_set_print(silence);
+	ret = start(c, options, link_header, err);
+	libbpf_set_print(printer);
+	ferry_pins_close(&c->pins);
+	if (ret) {
+		ferry_classifier_close(c);
+		return ret;
+	}
+	*out = c;
+	return 0;
+}
+
+int ferry_classifier_open(struct ferry_classifier **out, const char *device, const char *directory,
+			  struct ferry_error *err)
+{
+	const unsigned int index = if_nametoindex(device);
+	struct ferry_classifier *c;
+	int ret;
+
+	*out = NULL;
+	if (!index)
+		return ferry_fail(err, FERRY_ERROR_CALLER, -ENODEV, "there is no interface %s",
+				  device);
+	c = classifier_new(index, err);
+	if (!c)
+		return -ENOMEM;
+	ret = ferry_pins_open(&c->pins, directory, index, 0, err);
+	if (!ret) {
+		ret = adopt(c, err);
+		if (!ret && c->settings.namespace != network_namespace())
+			ret = -ENOENT;
+		if (ret == -ENOENT)
+			ferry_fail(err, FERRY_ERROR_CALLER, ret, "no classifier runs on %s",
+				   device);
+		else if (ret == -ESTALE)
+			ferry_fail(err, FERRY_ERROR_CALLER, ret,
+				   "the classifier on %s is of another version; start it again",
+				   device);
+		else if (ret)
+			fail_kernel(err, ret, "opening the pinned classifier");
+	}
+	ferry_pins_close(&c->pins);
+	if (ret) {
+		ferry_classifier_close(c);
+		return ret;
+	}
+	*out = c;
+	return 0;
+}
+
+int ferry_classifier_stop(struct ferry_classifier *c, struct ferry_error *err)
+{
+	struct ferry_filter filter;
+	char root[FERRY_PIN_PATH];
+	libbpf_print_fn_t printer;
+	int link, ret;
+
+	memcpy(root, c->pins.root, sizeof(root));
+	ret = ferry_pins_open(&c->pins, root, c->device, 0, err);
+	if (ret) {
+		ferry_classifier_close(c);
+		return ret == -ENOENT ? 0 : ret;
+	}
+	printer = libbpf_set_print(silence);
+	ret = ferry_classifier_get_settings(c, err);
+	filter = filter_of(c);
+	if (!ret)
+		ret = ferry_hook_detach(&filter, program_id(c->program), err);
+	libbpf_set_print(printer);
+	if (!ret) {
+		link = get_pin(c, "link");
+		if (link >= 0) {
+			/* At once, and not when the last descriptor of it has gone. */
+			bpf_link_detach(link);
+			close(link);
+		}
+		ferry_pins_remove(&c->pins);
+	}
+	ferry_classifier_close(c);
+	return ret;
+}
+
+int ferry_classifier_status(struct ferry_classifier *c, struct ferry_classifier_status *status,
+			    struct ferry_error *err)
+{
+	libbpf_print_fn_t printer;
+	const int ret = ferry_classifier_get_settings(c, err);
+
+	if (ret)
+		return ret;
+	memset(status, 0, sizeof(*status));
+	status->device = c->device;
+	status->major = c->settings.major;
+	status->program = program_id(c->program);
+	printer = libbpf_set_print(silence);
+	status->hook = attached_by(c);
+	libbpf_set_print(printer);
+	status->attached = status->hook != FERRY_HOOK_ANY;
+	snprintf(
+		status->why, sizeof(status->why),
+		"all that the classifier needs is in every kernel since 5.17, so there is no other tier");
+	return 0;
+}

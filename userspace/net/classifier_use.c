@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/* What is asked of a classifier that runs: sockets, counters, explanations. */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "base/error.h"
+#include "net/classifier_private.h"
+
+enum {
+	FRAME_BYTES = 128,
+	ETHERNET_BYTES = 14,
+	IPV4_BYTES = 20,
+	IPV6_BYTES = 40,
+	TCP_BYTES = 20,
+	UDP_BYTES = 8,
+};
+
+static int fail_map(struct ferry_error *err, const char *what)
+{
+	const int code = -errno;
+
+	return ferry_fail(err, FERRY_ERROR_SYSTEM, code, "%s failed: %s", what,
+			  ferry_errno_text(code));
+}
+
+/* Drops the sockets of processes that have ended; returns how many. */
+static unsigned int drop_dead(struct ferry_classifier *c)
+{
+	const int map = c->maps[FERRY_MAP_SOCKETS];
+	struct ferry_classify_socket socket;
+	unsigned int dropped = 0;
+	uint64_t key, next;
+	bool first = true;
+
+	/* Bounded, though others may add and take away meanwhile. */
+	for (int i = 0; i < 2 * FERRY_CLASSIFY_SOCKETS; i++) {
+		if (bpf_map_get_next_key(map, first ? NULL : &key, &next))
+			break;
+		if (!bpf_map_lookup_elem(map, &next, &socket) && socket.owner &&
+		    kill((pid_t)socket.owner, 0) && errno == ESRCH &&
+		    !bpf_map_delete_elem(map, &next)) {
+			dropped++;
+			continue; /* from the same place */
+		}
+		key = next;
+		first = false;
+	}
+	return dropped;
+}
+
+int ferry_classifier_register(struct ferry_classifier *c, uint64_t cookie, unsigned int class,
+			      uint64_t deadline_us, uint32_t owner, struct ferry_error *err)
+{
+	const uint64_t units = deadline_us / FERRY_DEADLINE_UNIT_US;
+	struct ferry_classify_socket socket = {.class = (uint8_t) class, .owner = owner};
+	const int map = c->maps[FERRY_MAP_SOCKETS];
+
+	if (!cookie || class >= FERRY_CLASS_COUNT)
+		return ferry_fail(err, FERRY_ERROR_CALLER, -EINVAL,
+				  "a socket is registered by its cookie, with a class from 0 to %d",
+				  FERRY_CLASS_COUNT - 1);
+	if (deadline_us)
+		socket.bucket = (uint16_t)(!units			? 1
+					   : units < FERRY_DEADLINE_MAX ? units
+									: FERRY_DEADLINE_MAX);
+	if (!bpf_map_update_elem(map, &cookie, &socket, BPF_ANY))
+		return 0;
+	if (errno == E2BIG) {
+		if (drop_dead(c) && !bpf_map_update_elem(map, &cookie, &socket, BPF_ANY))
+			return 0;
+		return ferry_fail(err, FERRY_ERROR_MEMORY, -ENOSPC,
+				  "%d sockets are registered, which is all that there is room for",
+				  FERRY_CLASSIFY_SOCKETS);
+	}
+	return fail_map(err, "registering a socket");
+}
+
+int ferry_classifier_unregister(struct ferry_classifier *c, uint64_t cookie,
+				struct ferry_error *err)
+{
+	if (bpf_map_delete_elem(c->maps[FERRY_MAP_SOCKETS], &cookie) && errno != ENOENT)
+		return fail_map(err, "taking a socket out of the register");
+	return 0;
+}
+
+int ferry_classifier_counts(struct ferry_classifier *c, struct ferry_classifier_count *counts,
+			    struct ferry_error *err)
+{
+	const int n = libbpf_num_possible_cpus();
+	struct ferry_classify_counter *each;
+	int ret = 0;
+
+	if (n <= 0)
+		return ferry_fail(err, FERRY_ERROR_SYSTEM, -EIO, "the number of CPUs is not known");
+	each = calloc((size_t)n, sizeof(*each));
+	if (!each)
+		return ferry_fail_memory(err, "counters", (size_t)n * sizeof(*each));
+	memset(counts, 0, sizeof(*counts) * FERRY_CLASSIFY_COUNTERS);
+	for (uint32_t slot = 0; slot < FERRY_CLASSIFY_COUNTERS && !ret; slot++) {
+		if (bpf_map_lookup_elem(c->maps[FERRY_MAP_COUNTERS], &slot, each))
+			ret = fail_map(err, "reading the classifier's counters");
+		for (int i = 0; i < n && !ret; i++) {
+			counts[slot].packets += each[i].packets;
+			counts[slot].bytes += each[i].bytes;
+		}
+	}
+	free(each);
+	return ret;
+}
+
+const char *ferry_classifier_source_name(unsigned int source)
+{
+	static const char *const names[FERRY_CLASSIFY_SOURCES] = {
+		[FERRY_CLASSIFY_KEPT] = "kept",		  [FERRY_CLASSIFY_SOCKET] = "socket",
+		[FERRY_CLASSIFY_CGROUP] = "cgroup",	  [FERRY_CLASSIFY_INNER] = "inner",
+		[FERRY_CLASSIFY_DSCP] = "dscp",		  [FERRY_CLASSIFY_PORT] = "port",
+		[FERRY_CLASSIFY_PREFIX] = "prefix",	  [FERRY_CLASSIFY_SNI] = "sni",
+		[FERRY_CLASSIFY_BEHAVIOUR] = "behaviour", [FERRY_CLASSIFY_UNSET] = "unset",
+		[FERRY_CLASSIFY_NOT_IP] = "not-ip",	  [FERRY_CLASSIFY_MALFORMED] = "malformed",
+	};
+
+	return source < FERRY_CLASSIFY_SOURCES ? names[source] : NULL;
+}
+
+/*
+ * A packet of the flow without payload; *key as the classifier would see it. Returns its length or
+ * -EINVAL.
+ */
+static int write_frame(const struct ferry_classifier_question *q, uint8_t frame[FRAME_BYTES],
+		       struct ferry_classify_flow_key *key)
+{
+	const bool v4 = inet_pton(AF_INET, q->from, key->source + 12) == 1;
+	uint8_t *ip = frame + ETHERNET_BYTES;
+	uint8_t *transport = ip + (v4 ? IPV4_BYTES : IPV6_BYTES);
+	int bytes;
+
+	if (v4) {
+		if (inet_pton(AF_INET, q->to, key->destination + 12) != 1)
+			return -EINVAL;
+		key->source[10] = key->source[11] = 0xff;
+		key->destination[10] = key->destination[11] = 0xff;
+		frame[12] = 0x08;
+		ip[0] = 0x45;
+		ip[1] = (uint8_t)(q->dscp << 2);
+		ip[9] = q->protocol;
+		memcpy(ip + 12, key->source + 12, 4);
+		memcpy(ip + 16, key->destination + 12, 4);
+	} else {
+		if (inet_pton(AF_INET6, q->from, key->source) != 1 ||
+		    inet_pton(AF_INET6, q->to, key->destination) != 1)
+			return -EINVAL;
+		frame[12] = 0x86;
+		frame[13] = 0xdd;
+		ip[0] = (uint8_t)(0x60 | q->dscp >> 2);
+		ip[1] = (uint8_t)(q->dscp << 6);
+		ip[6] = q->protocol;
+		memcpy(ip + 8, key->source, 16);
+		memcpy(ip + 24, key->destination, 16);
+	}
+	key->protocol = q->protocol;
+	bytes = (int)(transport - frame);
+	if (q->protocol != IPPROTO_TCP && q->protocol != IPPROTO_UDP)
+		return bytes + UDP_BYTES;
+	key->source_port = htons(q->from_port);
+	key->destination_port = htons(q->to_port);
+	memcpy(transport, &key->source_port, 2);
+	memcpy(transport + 2, &key->destination_port, 2);
+	transport[12] = 0x50;
+	return bytes + (q->protocol == IPPROTO_TCP ? TCP_BYTES : UDP_BYTES);
+}
+
+int ferry_classifier_explain(struct ferry_classifier *c,
+			     const struct ferry_classifier_question *question,
+			     struct ferry_classifier_answer *answer, struct ferry_error *err)
+{
+	struct __sk_buff context = {
+		.cb = {(uint32_t)question->cookie, (uint32_t)(question->cookie >> 32)}};
+	struct ferry_classify_flow_key key = {0};
+	struct ferry_classify_flow flow;
+	uint8_t frame[FRAME_BYTES] = {0};
+	const int bytes = write_frame(question, frame, &key);
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .ctx_in = &context,
+		    .ctx_size_in = sizeof(context));
+	uint64_t *hits;
+	int cpus;
+
+	if (bytes < 0 || question->dscp > 63)
+		return ferry_fail(err, FERRY_ERROR_CALLER, -EINVAL,
+				  "a flow has two addresses of one version and a DSCP below 64");
+	opts.data_size_in = (__u32)bytes;
+	memset(answer, 0, sizeof(*answer));
+	if (bpf_prog_test_run_opts(c->explain, &opts))
+		return fail_map(err, "asking the classifier");
+	answer->source = opts.retval >> 24;
+	answer->class = opts.retval >> 16 & 0xff;
+	answer->rule = opts.retval & 0xffff;
+	if (!bpf_map_lookup_elem(c->maps[FERRY_MAP_FLOWS], &key, &flow)) {
+		answer->known = true;
+		answer->flow_packets = flow.packets;
+	}
+	cpus = libbpf_num_possible_cpus();
+	if (!answer->rule || cpus <= 0)
+		return 0;
+	hits = calloc((size_t)cpus, sizeof(*hits));
+	if (!hits)
+		return ferry_fail_memory(err, "counters", (size_t)cpus * sizeof(*hits));
+	if (!bpf_map_lookup_elem(c->maps[FERRY_MAP_HITS], &answer->rule, hits))
+		for (int i = 0; i < cpus; i++)
+			answer->rule_packets += hits[i];
+	free(hits);
+	return 0;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/pins.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <linux/magic.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "base/error.h"
+#include "net/classifier.h"
+
+enum { LOCK_TRIES = 50, LOCK_PAUSE_MS = 100 };
+
+static int make_directory(const char *path, struct ferry_error *err)
+{
+	if (!mkdir(path, 0700) || errno == EEXIST)
+		return 0;
+	if (errno == EACCES || errno == EPERM)
+		return ferry_fail(err, FERRY_ERROR_SYSTEM, -EPERM,
+				  "%s cannot be made: the classifier takes root", path);
+	return ferry_fail(err, FERRY_ERROR_SYSTEM, -errno, "%s cannot be made: %s", path,
+			  ferry_errno_text(-errno));
+}
+
+/*
+ * Whoever holds the lock loads a program, which takes seconds on a slow machine, but not for ever.
+ */
+static int take_lock(struct ferry_pins *pins, struct ferry_error *err)
+{
+	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
+
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (!flock(pins->lock, LOCK_EX | LOCK_NB))
+			return 0;
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return ferry_fail(err, FERRY_ERROR_SYSTEM, -errno,
+					  "%s cannot be locked: %s", pins->path,
+					  ferry_errno_text(-errno));
+		nanosleep(&pause, NULL);
+	}
+	return ferry_fail(err, FERRY_ERROR_SYSTEM, -EBUSY,
+			  "another process is changing the classifier in %s; try again",
+			  pins->path);
+}
+
+/* The nearest directory that exists has to be on a BPF file system. */
+static int check_file_system(const char *root, struct ferry_error *err)
+{
+	char parent[FERRY_PIN_PATH];
+	struct statfs fs;
+	char *slash;
+
+	snprintf(parent, sizeof(parent), "%s", root);
+	if (statfs(parent, &fs) && errno == ENOENT) {
+		slash = strrchr(parent, '/');
+		if (slash && slash != parent)
+			*slash = 0;
+		if (statfs(parent, &fs))
+			fs.f_type = 0;
+	}
+	if ((unsigned long)fs.f_type == BPF_FS_MAGIC)
+		return 0;
+	return ferry_fail(
+		err, FERRY_ERROR_SYSTEM, -ENOTDIR,
+		"%s is not on a BPF file system; `mount -t bpf bpf /sys/fs/bpf` makes one", root);
+}
+
+int ferry_pins_open(struct ferry_pins *pins, const char *root, unsigned int device, int make,
+		    struct ferry_error *err)
+{
+	int ret;
+
+	pins->lock = -1;
+	if (!root)
+		root = FERRY_CLASSIFIER_DIRECTORY;
+	if (strlen(root) + 12 > sizeof(pins->path))
+		return ferry_fail(err, FERRY_ERROR_CALLER, -ENAMETOOLONG,
+				  "the path of the pins is longer than %d bytes",
+				  FERRY_PIN_PATH - 12);
+	snprintf(pins->root, sizeof(pins->root), "%s", root);
+	memcpy(pins->path, pins->root, sizeof(pins->path));
+	snprintf(pins->path + strlen(root), sizeof(pins->path) - strlen(root), "/%u", device);
+	if (make) {
+		ret = check_file_system(root, err);
+		if (!ret)
+			ret = make_directory(root, err);
+		if (!ret)
+			ret = make_directory(pins->path, err);
+		if (ret)
+			return ret;
+	}
+	pins->lock = open(pins->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (pins->lock < 0 && errno == ENOENT)
+		return ferry_fail(err, FERRY_ERROR_CALLER, -ENOENT,
+				  "no classifier runs on interface %u", device);
+	if (pins->lock < 0)
+		return ferry_fail(err, FERRY_ERROR_SYSTEM, -errno, "%s cannot be opened: %s",
+				  pins->path, ferry_errno_text(-errno));
+	ret = take_lock(pins, err);
+	if (ret)
+		ferry_pins_close(pins);
+	return ret;
+}
+
+void ferry_pins_close(struct ferry_pins *pins)
+{
+	if (pins->lock >= 0)
+		close(pins->lock);
+	pins->lock = -1;
+}
+
+void ferry_pins_path(const struct ferry_pins *pins, const char *name,
+		     char path[FERRY_PIN_PATH + 64])
+{
+	snprintf(path, FERRY_PIN_PATH + 64, "%s/%s", pins->path, name);
+}
+
+void ferry_pins_remove(struct ferry_pins *pins)
+{
+	char shared[FERRY_PIN_PATH + 64];
+	DIR *dir = opendir(pins->path);
+	bool last = true;
+	struct dirent *e;
+
+	if (dir) {
+		while ((e = readdir(dir)))
+			if (e->d_name[0] != '.')
+				unlinkat(dirfd(dir), e->d_name, 0);
+		closedir(dir);
+	}
+	rmdir(pins->path);
+	/* What interfaces share goes with the last of them. */
+	dir = opendir(pins->root);
+	while (dir && (e = readdir(dir)))
+		if (e->d_name[0] >= '0' && e->d_name[0] <= '9')
+			last = false;
+	if (dir)
+		closedir(dir);
+	if (!last)
+		return;
+	snprintf(shared, sizeof(shared), "%s/inners", pins->root);
+	unlink(shared);
+	rmdir(pins->root);
+}
