@@ -6,6 +6,9 @@
  *
  * Whatever other tc programs do, they still get to do: the answer is always TC_ACT_UNSPEC. No byte
  * of a packet is written unless the settings ask for the DSCP.
+ *
+ * Compiled a second time with FERRY_CLASSIFY_MODULE, for tier T2, it asks ferry.ko whose verdicts
+ * the device takes, and is right at once after somebody has replaced the qdisc. All else is alike.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -20,10 +23,33 @@
 /* For tests: time is what skb->tstamp says. */
 const volatile __u8 ferry_clock_of_packet;
 
+#ifdef FERRY_CLASSIFY_MODULE
+/* So that its loader, and whoever looks with bpftool, can tell which of the two runs. */
+#define ferry_classify ferry_classify2
+
+extern __u32 bpf_ferry_qdisc_handle(struct __sk_buff *skb) __ksym;
+#endif
+
+/* Of the qdisc that reads the verdict. */
+static __always_inline __u16 major_of(struct __sk_buff *skb,
+				      const struct ferry_classify_settings *set)
+{
+#ifdef FERRY_CLASSIFY_MODULE
+	const __u16 major = (__u16)(bpf_ferry_qdisc_handle(skb) >> 16);
+
+	if (major)
+		return major;
+#else
+	(void)skb;
+#endif
+	return set->major;
+}
+
 /* What is being decided about one packet. */
 struct ferry_case {
 	struct ferry_packet packet;
 	struct ferry_classify_verdict verdict;
+	__u16 major; /* of the qdisc */
 	_Bool learn; /* false: a question; nothing is counted or remembered */
 };
 
@@ -362,7 +388,7 @@ static __always_inline void classify(struct __sk_buff *skb,
 	c->verdict.rule = 0;
 	c->verdict.bucket = FERRY_DEADLINE_NONE;
 	/* Whoever wrote a verdict before, a socket or another program, knew more than we. */
-	if (FERRY_VERDICT_MAJOR(skb->priority) == set->major &&
+	if (FERRY_VERDICT_MAJOR(skb->priority) == c->major &&
 	    FERRY_MINOR_CLASS(skb->priority) < FERRY_CLASS_COUNT) {
 		c->verdict.source = FERRY_CLASSIFY_KEPT;
 		c->verdict.class = (__u8)FERRY_MINOR_CLASS(skb->priority);
@@ -402,11 +428,12 @@ int ferry_classify(struct __sk_buff *skb)
 	if (!set || !set->major)
 		return TC_ACT_UNSPEC;
 	c.learn = 1;
+	c.major = major_of(skb, set);
 	classify(skb, set, set->link_header, bpf_get_socket_cookie(skb), &c);
 	if (c.verdict.source != FERRY_CLASSIFY_KEPT && c.verdict.source < FERRY_CLASSIFY_UNSET)
-		skb->priority = FERRY_VERDICT(
-			set->major,
-			FERRY_MINOR(c.verdict.class, FERRY_MINOR_BUCKET(c.verdict.bucket)));
+		skb->priority =
+			FERRY_VERDICT(c.major, FERRY_MINOR(c.verdict.class,
+							   FERRY_MINOR_BUCKET(c.verdict.bucket)));
 	return TC_ACT_UNSPEC;
 }
 
@@ -425,6 +452,7 @@ int ferry_explain(struct __sk_buff *skb)
 	if (!set)
 		return -1;
 	c.learn = 0;
+	c.major = set->major;
 	classify(skb, set, ETH_HLEN, (__u64)skb->cb[1] << 32 | skb->cb[0], &c);
 	return (int)FERRY_CLASSIFY_ANSWER(c.verdict.source, c.verdict.class, c.verdict.rule);
 }

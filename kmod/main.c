@@ -9,6 +9,7 @@
 #include "link/class.h"
 #include "link/link.h"
 #include "netlink/family.h"
+#include "qdisc/kfunc.h"
 #include "qdisc/qdisc.h"
 #include "version.h"
 
@@ -41,6 +42,7 @@ static int __init ferry_init(void)
 		pr_err("cannot register the qdisc ferry: error %d\n", err);
 		goto unregister_netlink;
 	}
+	ferry_kfunc_register();
 	return 0;
 
 unregister_netlink:

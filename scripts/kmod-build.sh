@@ -121,6 +121,8 @@ for kernel in "${kernels[@]}"; do
 		cat "$log" >&2
 		fail "the module does not build for kernel $kernel"
 	}
+	# Where it stays without, the log says why.
+	if [ -z "$source" ]; then "$root/scripts/module-btf" "$out/ferry.ko" "$kernel" >>"$log" 2>&1; fi
 	if $check && grep -E '(warning|error):|^WARNING' "$log" >&2; then
 		fail "kernel $kernel: the compiler or sparse has complaints"
 	fi

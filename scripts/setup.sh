@@ -23,9 +23,9 @@ usage() {
 packages_build="gcc clang clang-format-14 libclang-rt-14-dev meson ninja-build pkg-config python3
 	liburing-dev libopenblas-dev libpcre2-dev libssl-dev libjansson-dev libcmocka-dev
 	libnl-3-dev libnl-genl-3-dev libbpf-dev bpftool linux-libc-dev libelf-dev zlib1g-dev iproute2"
-packages_kernel="gcc make sparse linux-headers-amd64 linux-headers-6.12-amd64"
+packages_kernel="gcc make sparse linux-headers-amd64 linux-headers-6.12-amd64 binutils dwarves xz-utils"
 packages_vm="$packages_kernel qemu-system-x86 linux-image-amd64 linux-image-6.12-amd64 busybox-static cpio
-	iproute2 iw kmod lm-sensors xz-utils zstd lz4"
+	iproute2 iw kmod lm-sensors zstd lz4"
 packages_debug="$packages_vm linux-source-6.1 bc bison flex m4 libelf-dev"
 packages_dkms="$packages_kernel dkms"
 # Libraries for aarch64 are no packages of this machine: scripts/arm-sysroot fetches them.

@@ -14,7 +14,6 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <classify.skel.h>
 
 #include "base/error.h"
 #include "net/classifier_private.h"
@@ -32,7 +31,7 @@ static const char *const map_names[FERRY_CLASSIFIER_MAPS] = {
 	[FERRY_MAP_FLOWS] = "flows",
 };
 
-static int fail_kernel(struct ferry_error *err, int code, const char *what)
+int ferry_classifier_fail(struct ferry_error *err, int code, const char *what)
 {
 	if (code == -EPERM || code == -EACCES)
 		return ferry_fail(err, FERRY_ERROR_SYSTEM, -EPERM,
@@ -56,7 +55,7 @@ static int link_header_of(const char *device, struct ferry_error *err)
 	int ret;
 
 	if (fd < 0)
-		return fail_kernel(err, -errno, "opening a socket");
+		return ferry_classifier_fail(err, -errno, "opening a socket");
 	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", device);
 	ret = ioctl(fd, SIOCGIFHWADDR, &request) ? -errno : 0;
 	close(fd);
@@ -127,7 +126,7 @@ int ferry_classifier_get_settings(struct ferry_classifier *c, struct ferry_error
 	const uint32_t zero = 0;
 
 	if (bpf_map_lookup_elem(c->maps[FERRY_MAP_SETTINGS], &zero, &c->settings))
-		return fail_kernel(err, -errno, "reading the classifier's settings");
+		return ferry_classifier_fail(err, -errno, "reading the classifier's settings");
 	return 0;
 }
 
@@ -136,7 +135,7 @@ int ferry_classifier_put_settings(struct ferry_classifier *c, struct ferry_error
 	const uint32_t zero = 0;
 
 	if (bpf_map_update_elem(c->maps[FERRY_MAP_SETTINGS], &zero, &c->settings, BPF_ANY))
-		return fail_kernel(err, -errno, "writing the classifier's settings");
+		return ferry_classifier_fail(err, -errno, "writing the classifier's settings");
 	return 0;
 }
 
@@ -176,39 +175,6 @@ static int adopt(struct ferry_classifier *c, struct ferry_error *err)
 	return c->settings.abi == FERRY_CLASSIFY_ABI ? 0 : -ESTALE;
 }
 
-static int pin_maps(struct ferry_classifier *c, struct bpf_object *object)
-{
-	char path[FERRY_PIN_PATH + 64];
-	struct bpf_map *map;
-	int ret = 0;
-
-	bpf_object__for_each_map(map, object)
-	{
-		const char *name = bpf_map__name(map);
-
-		if (bpf_map__is_internal(map) || !strcmp(name, "scratch"))
-			continue;
-		if (!strcmp(name, "inners"))
-			snprintf(path, sizeof(path), "%s/inners", c->pins.root);
-		else
-			ferry_pins_path(&c->pins, name, path);
-		ret = bpf_map__set_pin_path(map, path);
-		if (ret)
-			break;
-	}
-	return ret;
-}
-
-static int pin_program(struct ferry_classifier *c, const struct bpf_program *program,
-		       const char *name)
-{
-	char path[FERRY_PIN_PATH + 64];
-
-	ferry_pins_path(&c->pins, name, path);
-	unlink(path);
-	return bpf_obj_pin(bpf_program__fd(program), path) ? -errno : 0;
-}
-
 static int silence(enum libbpf_print_level level, const char *format, va_list args)
 {
 	(void)level;
@@ -217,33 +183,20 @@ static int silence(enum libbpf_print_level level, const char *format, va_list ar
 	return 0;
 }
 
-/* Loads the program and pins all of it. Maps that are pinned already are used as they are. */
-static int load(struct ferry_classifier *c, struct ferry_error *err)
-{
-	struct ferry_classify_bpf *skeleton = ferry_classify_bpf__open();
-	int ret;
-
-	if (!skeleton)
-		return fail_kernel(err, -errno, "reading the BPF program");
-	ret = pin_maps(c, skeleton->obj);
-	if (!ret)
-		ret = ferry_classify_bpf__load(skeleton);
-	if (!ret)
-		ret = pin_program(c, skeleton->progs.ferry_classify, "classify");
-	if (!ret)
-		ret = pin_program(c, skeleton->progs.ferry_explain, "explain");
-	ferry_classify_bpf__destroy(skeleton);
-	if (ret)
-		return fail_kernel(err, ret, "loading the classifier");
-	return 0;
-}
-
-static uint32_t program_id(int fd)
+/* All zeros where the kernel does not say. */
+static struct bpf_prog_info program_info(int fd)
 {
 	struct bpf_prog_info info = {0};
 	__u32 size = sizeof(info);
 
-	return bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.id;
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+		memset(&info, 0, sizeof(info));
+	return info;
+}
+
+static uint32_t program_id(int fd)
+{
+	return program_info(fd).id;
 }
 
 static struct ferry_filter filter_of(const struct ferry_classifier *c)
@@ -360,14 +313,14 @@ static int prepare(struct ferry_classifier *c, struct ferry_error *err)
 		return -ESTALE;
 	}
 	if (ret != -ENOENT)
-		return fail_kernel(err, ret, "opening the pinned classifier");
-	ret = load(c, err);
+		return ferry_classifier_fail(err, ret, "opening the pinned classifier");
+	ret = ferry_classifier_load(c, err);
 	if (ret)
 		return ret;
 	ret = adopt(c, err);
 	/* New maps hold zeros, and those that a crash left between pinning and here likewise. */
 	if (ret && ret != -ESTALE)
-		return fail_kernel(err, ret, "opening the pinned classifier");
+		return ferry_classifier_fail(err, ret, "opening the pinned classifier");
 	if (ret)
 		memset(&c->settings, 0, sizeof(c->settings));
 	return 0;
@@ -479,7 +432,7 @@ int ferry_classifier_open(struct ferry_classifier **out, const char *device, con
 				   "the classifier on %s is of another version; start it again",
 				   device);
 		else if (ret)
-			fail_kernel(err, ret, "opening the pinned classifier");
+			ferry_classifier_fail(err, ret, "opening the pinned classifier");
 	}
 	ferry_pins_close(&c->pins);
 	if (ret) {
@@ -522,24 +475,44 @@ int ferry_classifier_stop(struct ferry_classifier *c, struct ferry_error *err)
 	return ret;
 }
 
+/* Which tier runs, and why not the next. */
+static void tell_tier(struct ferry_classifier_status *status, const struct bpf_prog_info *program)
+{
+	const char *why;
+
+	status->tier = ferry_classifier_tier_of(program->name);
+	if (status->tier == 2)
+		why = "ferry.ko tells each packet whose verdicts its device takes";
+	else if (!access(FERRY_CLASSIFIER_MODULE_BTF, F_OK))
+		why = "ferry.ko came later, or the kernel refuses what calls it: verdicts carry the "
+		      "handle that was given at the start";
+	else if (!access("/sys/module/ferry", F_OK))
+		why = "ferry.ko was built without BTF: verdicts carry the handle that was given at "
+		      "the start";
+	else
+		why = "ferry.ko is not loaded: verdicts carry the handle that was given at the "
+		      "start";
+	snprintf(status->why, sizeof(status->why), "%s", why);
+}
+
 int ferry_classifier_status(struct ferry_classifier *c, struct ferry_classifier_status *status,
 			    struct ferry_error *err)
 {
-	libbpf_print_fn_t printer;
 	const int ret = ferry_classifier_get_settings(c, err);
+	struct bpf_prog_info program;
+	libbpf_print_fn_t printer;
 
 	if (ret)
 		return ret;
 	memset(status, 0, sizeof(*status));
 	status->device = c->device;
 	status->major = c->settings.major;
-	status->program = program_id(c->program);
+	program = program_info(c->program);
+	status->program = program.id;
+	tell_tier(status, &program);
 	printer = libbpf_set_print(silence);
 	status->hook = attached_by(c);
 	libbpf_set_print(printer);
 	status->attached = status->hook != FERRY_HOOK_ANY;
-	snprintf(
-		status->why, sizeof(status->why),
-		"all that the classifier needs is in every kernel since 5.17, so there is no other tier");
 	return 0;
 }

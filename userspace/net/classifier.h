@@ -68,8 +68,8 @@ struct ferry_classifier_status {
 	uint32_t program; /* id, as bpftool shows it */
 	enum ferry_classifier_hook hook;
 	bool attached; /* false: the interface has gone, or somebody took the filter away */
-	int tier;      /* 0 */
-	char why[160]; /* this tier, one sentence */
+	int tier;      /* 0, or 2 where the program asks ferry.ko for the handle of its qdisc */
+	char why[160]; /* this tier */
 };
 
 int ferry_classifier_status(struct ferry_classifier *c, struct ferry_classifier_status *status,

@@ -30,6 +30,21 @@ struct ferry_classifier {
 	struct ferry_classify_settings settings;
 };
 
+/* Says that the kernel refused @what. */
+int ferry_classifier_fail(struct ferry_error *err, int code, const char *what);
+
+/* There where ferry.ko has BTF, by which programs can call into it. */
+#define FERRY_CLASSIFIER_MODULE_BTF "/sys/kernel/btf/ferry"
+
+/*
+ * classifier_load.c: loads the program of the highest tier that can be had, and pins all of it.
+ * Maps that are pinned already are used as they are.
+ */
+int ferry_classifier_load(struct ferry_classifier *c, struct ferry_error *err);
+
+/* Tier of the program of this name, as the kernel tells it. */
+int ferry_classifier_tier_of(const char *program);
+
 /* Reads or writes c->settings. */
 int ferry_classifier_get_settings(struct ferry_classifier *c, struct ferry_error *err);
 int ferry_classifier_put_settings(struct ferry_classifier *c, struct ferry_error *err);
