@@ -55,7 +55,7 @@ debug-kernel: ## build Debian's kernel with every check switched on, once, into 
 	scripts/debug-kernel
 
 vm-check: setup all ## load ferry.ko in Debian's kernels under QEMU and run the tests of tests/vm
-	scripts/setup.sh vm
+	scripts/setup.sh vm dkms
 	BUILD=$(BUILD) tests/vm/run-all
 
 vm-debug: setup all debug-kernel ## load ferry.ko in the debug kernel under QEMU, and fail its memory and fuzz it
