@@ -25,6 +25,9 @@ def main():
     tap = Tap()
     r = ferry("net", "--help")
     tap.check("net has --help", expect((r.status == 0, r.err), ("push link DEVICE" in r.text(), r.text())))
+    for verb in ("show", "push", "remove"):
+        r = ferry("net", verb, "--help")
+        tap.check(f"net {verb} has --help", expect((r.status == 0, r.err), (f"ferry net {verb}" in r.text(), r.text())))
     link = documented("ferry_link", "netdev")
     tap.check("keys of a link are named as in sysfs", expect(
         (keys("link", "lo") == link - {"backlog_bytes"} | {"valid_ms"}, f"{keys('link', 'lo')} and {link}")))
@@ -32,6 +35,8 @@ def main():
         (("swim",), ("show", "push", "remove")),
         (("show", "swim"), ("link", "energy", "mode", "swim")),
         (("show", "link", "lo"), ("show",)),
+        (("--json",), ("verb", "show")),
+        (("--json", "swim"), ("swim", "show")),
         (("push",), ("DEVICE", "KEY=VALUE", "saver")),
         (("push", "link", "lo"), ("KEY=VALUE",)),
         (("push", "link", "lo", "srtt_us"), ("srtt_us", "KEY=VALUE")),
