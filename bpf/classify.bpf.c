@@ -190,13 +190,13 @@ static __always_inline _Bool by_prefix(struct __sk_buff *skb, struct ferry_case 
 	return rule && decide(c, FERRY_CLASSIFY_PREFIX, rule);
 }
 
-static __always_inline _Bool by_name(struct __sk_buff *skb, struct ferry_case *c)
+static __always_inline _Bool by_name(struct __sk_buff *skb, struct ferry_case *c, __u32 epoch)
 {
 	struct ferry_classify_rule rule = {};
 
 	if (c->packet.key.protocol != IPPROTO_TCP || c->packet.fragment != FERRY_FRAGMENT_NONE)
 		return 0;
-	return !ferry_hello_rule(skb, &c->packet, &rule, c->learn) &&
+	return !ferry_hello_rule(skb, &c->packet, &rule, c->learn, epoch) &&
 	       decide(c, FERRY_CLASSIFY_SNI, &rule);
 }
 
@@ -311,9 +311,12 @@ by_packet(struct __sk_buff *skb, const struct ferry_classify_settings *set, stru
 		return;
 	if (by_first_fragment(c))
 		return;
+	if (c->learn && c->packet.begins)
+		ferry_forget(&c->packet.key);
 	if ((flags & FERRY_CLASSIFY_HAS_TRUST && by_dscp(skb, c)) || by_port(c) ||
 	    (flags & FERRY_CLASSIFY_HAS_PREFIXES && by_prefix(skb, c)) ||
-	    (flags & FERRY_CLASSIFY_HAS_NAMES && by_name(skb, c)) || by_behaviour(skb, set, c)) {
+	    (flags & FERRY_CLASSIFY_HAS_NAMES && by_name(skb, c, set->epoch)) ||
+	    by_behaviour(skb, set, c)) {
 		if (c->learn && c->packet.fragment == FERRY_FRAGMENT_FIRST) {
 			struct ferry_classify_fragment_key key;
 

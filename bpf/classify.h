@@ -15,7 +15,7 @@
  * Changes with every change of a map or of its meaning: pinned maps of another one are not
  * adopted.
  */
-#define FERRY_CLASSIFY_ABI 1
+#define FERRY_CLASSIFY_ABI 2
 
 /*
  * Who decided. Each packet is counted once, at [source][class]; where nobody did, with the default
@@ -118,7 +118,9 @@ struct ferry_classify_flow {
 struct ferry_classify_hello {
 	__u32 next_sequence; /* of the segment that goes on with it */
 	__u32 skip;	     /* bytes of that segment that belong to an extension already known */
-	struct ferry_classify_rule rule; /* id 0: not known yet */
+	struct ferry_classify_rule rule; /* id 0: none */
+	__u32 epoch;			 /* of the rules, when the name was looked up */
+	struct ferry_classify_name name; /* bits 0: not known yet */
 };
 
 struct ferry_classify_fragment_key {
@@ -157,12 +159,18 @@ struct ferry_classify_settings {
 	__u8 generation;     /* of the rules, for userspace */
 	/* Class of each enum ferry_behaviour_kind, or FERRY_CLASSIFY_NO_CLASS. */
 	__u8 kinds[FERRY_CLASSIFY_KINDS];
-	/* What userspace has to know to take over from one that crashed; the program ignores it. */
+	/*
+	 * What userspace has to know to take over from one that crashed; the program ignores it, but
+	 * for the epoch.
+	 */
 	__u32 device;
 	__u32 priority;
 	__u32 handle;
 	__u32 made_clsact;
 	__u64 namespace;
+	__u64 identity;
+	__u32 epoch; /* changes with the rules: what was remembered of others is looked up again */
+	__u32 unused;
 };
 
 /* What `explain` returns: the verdict as one number, which is never negative. */

@@ -143,36 +143,76 @@ static __always_inline __u32 ferry_hello_begin(struct __sk_buff *skb, const stru
 }
 
 /* The same for both directions of a flow, so that the answers find what the hello said. */
-static __always_inline void ferry_hello_key(const struct ferry_packet *p,
+static __always_inline void ferry_hello_key(const struct ferry_classify_flow_key *flow,
 					    struct ferry_classify_flow_key *key)
 {
-	*key = p->key;
+	*key = *flow;
 	if (__builtin_bswap16(key->source_port) >= __builtin_bswap16(key->destination_port))
 		return;
-	__builtin_memcpy(key->source, p->key.destination, sizeof(key->source));
-	__builtin_memcpy(key->destination, p->key.source, sizeof(key->destination));
-	key->source_port = p->key.destination_port;
-	key->destination_port = p->key.source_port;
+	__builtin_memcpy(key->source, flow->destination, sizeof(key->source));
+	__builtin_memcpy(key->destination, flow->source, sizeof(key->destination));
+	key->source_port = flow->destination_port;
+	key->destination_port = flow->source_port;
 }
 
 /*
- * The rule for the server that the flow of @p asked for: 0 with *rule set, or -1. @learn: whether
- * the hello may be read and remembered, else only what is known counts.
+ * A connection begins: what is known of an older one with its addresses and ports is not about it.
+ * Not static, as ferry_behave().
+ */
+__noinline int ferry_forget(const struct ferry_classify_flow_key *flow)
+{
+	struct ferry_classify_flow_key key;
+
+	if (!flow)
+		return 0;
+	key = *flow;
+	bpf_map_delete_elem(&flows, &key);
+	ferry_hello_key(flow, &key);
+	bpf_map_delete_elem(&hellos, &key);
+	return 0;
+}
+
+/* What is known: 0 with *rule set, or -1. A name is looked up again where the rules changed. */
+static __always_inline int ferry_hello_known(struct ferry_classify_hello *known,
+					     struct ferry_classify_rule *rule, _Bool learn,
+					     __u32 epoch)
+{
+	const struct ferry_classify_rule *found;
+
+	if (known->epoch == epoch) {
+		*rule = known->rule;
+		return rule->id ? 0 : -1;
+	}
+	found = bpf_map_lookup_elem(&names, &known->name);
+	if (found)
+		*rule = *found;
+	if (learn) {
+		/* Last what others go by: a packet on another CPU looks up once more, at worst. */
+		known->rule = *rule;
+		known->epoch = epoch;
+	}
+	return found ? 0 : -1;
+}
+
+/*
+ * The rule for the server that the flow of @p asked for: 0 with *rule set, or -1. @rule: all zero.
+ * @learn: whether the hello may be read and remembered, else only what is known counts.
  */
 static __noinline int ferry_hello_rule(struct __sk_buff *skb, const struct ferry_packet *p,
-				       struct ferry_classify_rule *rule, _Bool learn)
+				       struct ferry_classify_rule *rule, _Bool learn, __u32 epoch)
 {
-	struct ferry_classify_hello hello = {};
+	const __u32 zero = 0;
+	struct ferry_classify_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
 	struct ferry_classify_hello *known;
 	struct ferry_classify_flow_key key;
 	__u32 offset;
 
-	ferry_hello_key(p, &key);
+	if (!s)
+		return -1;
+	ferry_hello_key(&p->key, &key);
 	known = bpf_map_lookup_elem(&hellos, &key);
-	if (known && known->rule.id) {
-		*rule = known->rule;
-		return 0;
-	}
+	if (known && known->name.bits)
+		return ferry_hello_known(known, rule, learn, epoch);
 	if (!p->payload_bytes || !learn)
 		return -1;
 	if (known && known->next_sequence == p->sequence) {
@@ -188,14 +228,17 @@ static __noinline int ferry_hello_rule(struct __sk_buff *skb, const struct ferry
 	}
 	if (!offset)
 		return -1;
-	if (!ferry_hello_extensions(skb, offset, p->payload_offset + p->payload_bytes, &hello)) {
-		bpf_map_update_elem(&hellos, &key, &hello, BPF_ANY);
-		*rule = hello.rule;
+	if (!ferry_hello_extensions(skb, offset, p->payload_offset + p->payload_bytes, &s->hello)) {
+		s->hello.epoch = epoch;
+		s->hello.name = s->key;
+		bpf_map_update_elem(&hellos, &key, &s->hello, BPF_ANY);
+		*rule = s->hello.rule;
 		return 0;
 	}
-	hello.next_sequence = p->sequence + p->payload_bytes;
-	if (hello.skip)
-		bpf_map_update_elem(&hellos, &key, &hello, BPF_ANY);
+	s->hello.next_sequence = p->sequence + p->payload_bytes;
+	s->hello.name.bits = 0;
+	if (s->hello.skip)
+		bpf_map_update_elem(&hellos, &key, &s->hello, BPF_ANY);
 	else if (known)
 		bpf_map_delete_elem(&hellos, &key);
 	return -1;

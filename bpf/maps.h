@@ -20,10 +20,14 @@
 		__type(value, value_type);                           \
 	} name SEC(".maps")
 
-/* Where it is read: the name of a server, while it is turned round. One at a time on each CPU. */
+/*
+ * What has no room on the stack: the name of a server, while it is turned round, and what is to be
+ * remembered of its ClientHello. One at a time on each CPU.
+ */
 struct ferry_classify_scratch {
 	__u8 name[FERRY_CLASSIFY_NAME_BYTES];
 	struct ferry_classify_name key;
+	struct ferry_classify_hello hello;
 };
 
 FERRY_MAP(settings, BPF_MAP_TYPE_ARRAY, 1, __u32, struct ferry_classify_settings, 0);

@@ -27,6 +27,7 @@ enum {
 	IPV6_FRAGMENT_OFFSET = 0xfff8,
 	IPV6_MORE_FRAGMENTS = 1,
 	TCP_MIN_HEADER_BYTES = 20,
+	TCP_SYN = 2,
 	UDP_HEADER_BYTES = 8,
 	GRE_HEADER_BYTES = 4,
 	GRE_CHECKSUM = 0x8000,
@@ -56,6 +57,7 @@ struct ferry_packet {
 	__u8 outer_tos;
 	__u8 dscp;
 	__u8 fragment; /* enum ferry_packet_fragment */
+	__u8 begins;   /* a connection of TCP, with this packet */
 };
 
 /* What is still to be parsed: a header of the kind `ethertype` at `offset`. */
@@ -227,6 +229,7 @@ static __always_inline int ferry_packet_transport(struct __sk_buff *skb, struct 
 
 	p->key.protocol = at->protocol;
 	p->payload_bytes = 0;
+	p->begins = 0;
 	if (p->fragment == FERRY_FRAGMENT_LATER)
 		return 0;
 	if (at->protocol == IPPROTO_TCP) {
@@ -237,6 +240,7 @@ static __always_inline int ferry_packet_transport(struct __sk_buff *skb, struct 
 			return -1;
 		p->sequence = ferry_be32(h + 4);
 		p->acknowledged = ferry_be32(h + 8);
+		p->begins = h[13] & TCP_SYN;
 	} else if (at->protocol == IPPROTO_UDP) {
 		if (ferry_read(skb, at->offset, h, UDP_HEADER_BYTES))
 			return -1;

@@ -262,6 +262,62 @@ static void test_names_of_servers(void **state)
 	}
 }
 
+/* A new connection with old addresses and ports has nothing of what the old one asked for. */
+static void test_a_reused_flow_has_no_name(void **state)
+{
+	const uint32_t flags = 14 + 20 + 13;
+	struct rig *rig = rig_or_skip(state);
+	struct frame f;
+
+	hello_frame(&f, 22000, "api.example.com", 10);
+	expect_class(rig, &f, FERRY_CLASSIFY_SNI, FERRY_CLASS_TOKEN);
+	tcp(&f, 22000, 443, 0);
+	f.bytes[flags] = 2; /* SYN */
+	expect_nobody(rig, &f);
+	tcp(&f, 22000, 443, 100);
+	expect_nobody(rig, &f);
+	/* Where only the answers pass, they say it. */
+	hello_frame(&f, 22000, "api.example.com", 10);
+	expect_class(rig, &f, FERRY_CLASSIFY_SNI, FERRY_CLASS_TOKEN);
+	ipv4(&f, 0, FRAME_TCP, far + 1, far);
+	frame_tcp(&f, 443, 22000, 1);
+	f.bytes[flags] = 0x12; /* SYN, ACK */
+	expect_nobody(rig, &f);
+	tcp(&f, 22000, 443, 100);
+	expect_nobody(rig, &f);
+}
+
+/* What a name once meant does not hold when the rules say something else, or nothing. */
+static void test_names_follow_the_rules(void **state)
+{
+	struct rig *rig = rig_or_skip(state);
+	struct ferry_classify_rule rule = {.id = RIG_RULE_NAME, .class = FERRY_CLASS_KV};
+	const char name[] = "moc.elpmaxe.ipa";
+	struct ferry_classify_name key = {.bits = sizeof(name) * 8};
+	const int names = bpf_map__fd(rig->skeleton->maps.names);
+	struct ferry_classify_rule was;
+	struct frame f;
+
+	memcpy(key.reversed, name, sizeof(name));
+	assert_int_equal(bpf_map_lookup_elem(names, &key, &was), 0);
+	hello_frame(&f, 22001, "api.example.com", 10);
+	expect_class(rig, &f, FERRY_CLASSIFY_SNI, FERRY_CLASS_TOKEN);
+	tcp(&f, 22001, 443, 100);
+	assert_int_equal(bpf_map_update_elem(names, &key, &rule, BPF_ANY), 0);
+	rig->settings.epoch++;
+	rig_set(rig);
+	expect_class(rig, &f, FERRY_CLASSIFY_SNI, FERRY_CLASS_KV);
+	assert_int_equal(bpf_map_delete_elem(names, &key), 0);
+	rig->settings.epoch++;
+	rig_set(rig);
+	expect_nobody(rig, &f);
+	/* The connection has still asked for that server. */
+	assert_int_equal(bpf_map_update_elem(names, &key, &was, BPF_ANY), 0);
+	rig->settings.epoch++;
+	rig_set(rig);
+	expect_class(rig, &f, FERRY_CLASSIFY_SNI, FERRY_CLASS_TOKEN);
+}
+
 /*
  * Cuts the hello in two at every byte: where it can be read on it is, else the flow stays
  * undecided.
@@ -601,6 +657,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_ports_have_ends),
 		cmocka_unit_test(test_the_order_of_the_rules),
 		cmocka_unit_test(test_names_of_servers),
+		cmocka_unit_test(test_a_reused_flow_has_no_name),
+		cmocka_unit_test(test_names_follow_the_rules),
 		cmocka_unit_test(test_split_hello),
 		cmocka_unit_test(test_later_fragments_follow_the_first),
 		cmocka_unit_test(test_dscp_is_written_when_asked),
