@@ -6,17 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <net/if.h>
 #include <net/if_arp.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "base/error.h"
 #include "net/classifier_private.h"
+#include "net/device.h"
 #include "net/hook.h"
 
 /* linux/if_arp.h and net/if_arp.h cannot both be included, and only the first has these. */
@@ -40,29 +37,10 @@ int ferry_classifier_fail(struct ferry_error *err, int code, const char *what)
 			  ferry_errno_text(code));
 }
 
-static uint64_t network_namespace(void)
-{
-	struct stat st;
-
-	return stat("/proc/self/ns/net", &st) ? 0 : st.st_ino;
-}
-
 /* Bytes before the IP header of what the interface sends, or negative errno. */
-static int link_header_of(const char *device, struct ferry_error *err)
+static int link_header_of(const struct ferry_device *device, struct ferry_error *err)
 {
-	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq request = {0};
-	int ret;
-
-	if (fd < 0)
-		return ferry_classifier_fail(err, -errno, "opening a socket");
-	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", device);
-	ret = ioctl(fd, SIOCGIFHWADDR, &request) ? -errno : 0;
-	close(fd);
-	if (ret)
-		return ferry_fail(err, FERRY_ERROR_CALLER, -ENODEV, "there is no interface %s",
-				  device);
-	switch (request.ifr_hwaddr.sa_family) {
+	switch (device->type) {
 	case ARPHRD_ETHER:
 	case ARPHRD_LOOPBACK:
 		return ETHERNET_HEADER;
@@ -78,8 +56,8 @@ static int link_header_of(const char *device, struct ferry_error *err)
 	default:
 		return ferry_fail(
 			err, FERRY_ERROR_CALLER, -ENODEV,
-			"%s has a link header that the classifier does not know (type %d)", device,
-			request.ifr_hwaddr.sa_family);
+			"%s has a link header that the classifier does not know (type %d)",
+			device->name, device->type);
 	}
 }
 
@@ -201,17 +179,26 @@ static uint32_t program_id(int fd)
 
 static struct ferry_filter filter_of(const struct ferry_classifier *c)
 {
-	return (struct ferry_filter){.device = c->device,
-				     .priority = c->settings.priority,
-				     .handle = c->settings.handle,
-				     .made_clsact = c->settings.made_clsact};
+	return (struct ferry_filter){.device = c->device, .made_clsact = c->settings.made_clsact};
+}
+
+/* Whether the pinned link is one that led to an interface that has gone. */
+static bool link_is_dead(struct ferry_classifier *c)
+{
+	const int link = get_pin(c, "link");
+	bool lives = true;
+
+	if (link >= 0) {
+		lives = ferry_hook_link_lives(link);
+		close(link);
+	}
+	return !lives;
 }
 
 /* The hook by which it is attached, FERRY_HOOK_ANY where it is not. */
 static enum ferry_classifier_hook attached_by(struct ferry_classifier *c)
 {
-	const struct ferry_filter filter = filter_of(c);
-	const uint32_t id = program_id(c->program);
+	struct ferry_filter filter = filter_of(c);
 	const int link = get_pin(c, "link");
 	bool lives = false;
 
@@ -221,7 +208,8 @@ static enum ferry_classifier_hook attached_by(struct ferry_classifier *c)
 	}
 	if (lives)
 		return FERRY_HOOK_TCX;
-	return id && ferry_hook_program(&filter) == id ? FERRY_HOOK_CLSACT : FERRY_HOOK_ANY;
+	return ferry_hook_find(&filter, program_id(c->program)) ? FERRY_HOOK_CLSACT
+								: FERRY_HOOK_ANY;
 }
 
 static int attach_link(struct ferry_classifier *c)
@@ -247,20 +235,14 @@ static int attach_filter(struct ferry_classifier *c, struct ferry_error *err)
 	if (ret < 0)
 		return ret;
 	/* Written down before it is done: whoever takes over after a crash has to know. */
+	filter.made_clsact = !ret;
 	c->settings.made_clsact = !ret;
-	c->settings.priority = c->settings.handle = 0;
-	if (!ret) {
-		ret = ferry_classifier_put_settings(c, err);
-		if (!ret)
-			ret = ferry_hook_make_clsact(c->device, err);
-		if (ret)
-			return ret;
-	}
-	ret = ferry_hook_attach(&filter, c->program, err);
-	if (ret)
+	ret = ferry_classifier_put_settings(c, err);
+	if (!ret)
+		ret = ferry_hook_attach(&filter, c->program, err);
+	if (ret || filter.made_clsact == c->settings.made_clsact)
 		return ret;
-	c->settings.priority = filter.priority;
-	c->settings.handle = filter.handle;
+	c->settings.made_clsact = filter.made_clsact;
 	return ferry_classifier_put_settings(c, err);
 }
 
@@ -289,29 +271,35 @@ static int attach(struct ferry_classifier *c, enum ferry_classifier_hook hook,
 	return attach_filter(c, err);
 }
 
-/* Adopts or loads; c->settings are those that hold afterwards. */
-static int prepare(struct ferry_classifier *c, struct ferry_error *err)
+/*
+ * Whether what is pinned was made for another interface, whose index this one has now: then none of
+ * it is any good.
+ */
+static bool is_stale(struct ferry_classifier *c, const struct ferry_device *device)
 {
-	const uint64_t here = network_namespace();
+	return link_is_dead(c) || (!ferry_device_same(c->settings.identity, device->identity) &&
+				   attached_by(c) == FERRY_HOOK_ANY);
+}
+
+/* Adopts or loads; c->settings are those that hold afterwards. -ESTALE: start over, once. */
+static int prepare(struct ferry_classifier *c, const struct ferry_device *device,
+		   struct ferry_error *err)
+{
 	int ret = adopt(c, err);
 
-	if (!ret && c->settings.namespace && c->settings.namespace != here)
-		return ferry_fail(
-			err, FERRY_ERROR_CALLER, -EBUSY,
-			"%s belongs to an interface of another network namespace; pin this one elsewhere",
-			c->pins.path);
-	if (!ret)
-		return 0;
-	if (ret == -ESTALE) {
-		const struct ferry_filter filter = filter_of(c);
+	if (ret == -ESTALE || (!ret && is_stale(c, device))) {
+		struct ferry_filter filter = filter_of(c);
 
-		/* Of another version: its filter must not outlive its maps. */
+		/* Its filter must not outlive its maps; the clsact of another interface may. */
+		filter.made_clsact = ret && filter.made_clsact;
 		ferry_hook_detach(&filter, program_id(c->program), NULL);
 		close_fds(c);
 		ferry_pins_remove(&c->pins);
 		ferry_pins_close(&c->pins);
 		return -ESTALE;
 	}
+	if (!ret)
+		return 0;
 	if (ret != -ENOENT)
 		return ferry_classifier_fail(err, ret, "opening the pinned classifier");
 	ret = ferry_classifier_load(c, err);
@@ -326,7 +314,7 @@ static int prepare(struct ferry_classifier *c, struct ferry_error *err)
 	return 0;
 }
 
-static void first_settings(struct ferry_classifier *c)
+static void first_settings(struct ferry_classifier *c, const struct ferry_device *device)
 {
 	if (c->settings.abi == FERRY_CLASSIFY_ABI)
 		return;
@@ -338,26 +326,27 @@ static void first_settings(struct ferry_classifier *c)
 	/* Whatever its sender's DSCP says. */
 	c->settings.kinds[FERRY_BEHAVIOUR_BULK] = FERRY_CLASS_DEFAULT;
 	c->settings.device = c->device;
-	c->settings.namespace = network_namespace();
+	c->settings.namespace = ferry_network_namespace();
+	c->settings.identity = device->identity;
 }
 
 static int start(struct ferry_classifier *c, const struct ferry_classifier_options *options,
-		 int link_header, struct ferry_error *err)
+		 const struct ferry_device *device, int link_header, struct ferry_error *err)
 {
 	const uint32_t asked = FERRY_CLASSIFY_REWRITE_DSCP | FERRY_CLASSIFY_TUNNEL |
 			       FERRY_CLASSIFY_CARRIER;
 	int ret = ferry_pins_open(&c->pins, options->directory, c->device, 1, err);
 
 	if (!ret)
-		ret = prepare(c, err);
+		ret = prepare(c, device, err);
 	if (ret == -ESTALE) {
 		ret = ferry_pins_open(&c->pins, options->directory, c->device, 1, err);
 		if (!ret)
-			ret = prepare(c, err);
+			ret = prepare(c, device, err);
 	}
 	if (ret)
 		return ret;
-	first_settings(c);
+	first_settings(c, device);
 	c->settings.major = options->major;
 	c->settings.link_header = (uint8_t)link_header;
 	c->settings.flags = (c->settings.flags & ~asked) |
@@ -373,7 +362,7 @@ int ferry_classifier_start(struct ferry_classifier **out,
 {
 	libbpf_print_fn_t printer;
 	struct ferry_classifier *c;
-	unsigned int device;
+	struct ferry_device device;
 	int link_header, ret;
 
 	*out = NULL;
@@ -382,19 +371,18 @@ int ferry_classifier_start(struct ferry_classifier **out,
 		return ferry_fail(
 			err, FERRY_ERROR_CALLER, -EINVAL,
 			"the classifier needs an interface and the major of its qdisc, 1 to fffe");
-	device = if_nametoindex(options->device);
-	if (!device)
-		return ferry_fail(err, FERRY_ERROR_CALLER, -ENODEV, "there is no interface %s",
-				  options->device);
-	link_header = link_header_of(options->device, err);
+	ret = ferry_device_find(options->device, &device, err);
+	if (ret)
+		return ret;
+	link_header = link_header_of(&device, err);
 	if (link_header < 0)
 		return link_header;
-	c = classifier_new(device, err);
+	c = classifier_new(device.index, err);
 	if (!c)
 		return -ENOMEM;
 	/* What it would print is in the errors, or is no error. */
 	printer = libbpf_set_print(silence);
-	ret = start(c, options, link_header, err);
+	ret = start(c, options, &device, link_header, err);
 	libbpf_set_print(printer);
 	ferry_pins_close(&c->pins);
 	if (ret) {
@@ -408,21 +396,21 @@ int ferry_classifier_start(struct ferry_classifier **out,
 int ferry_classifier_open(struct ferry_classifier **out, const char *device, const char *directory,
 			  struct ferry_error *err)
 {
-	const unsigned int index = if_nametoindex(device);
 	struct ferry_classifier *c;
+	struct ferry_device found;
 	int ret;
 
 	*out = NULL;
-	if (!index)
-		return ferry_fail(err, FERRY_ERROR_CALLER, -ENODEV, "there is no interface %s",
-				  device);
-	c = classifier_new(index, err);
+	ret = ferry_device_find(device, &found, err);
+	if (ret)
+		return ret;
+	c = classifier_new(found.index, err);
 	if (!c)
 		return -ENOMEM;
-	ret = ferry_pins_open(&c->pins, directory, index, 0, err);
+	ret = ferry_pins_open(&c->pins, directory, found.index, 0, err);
 	if (!ret) {
 		ret = adopt(c, err);
-		if (!ret && c->settings.namespace != network_namespace())
+		if (!ret && is_stale(c, &found))
 			ret = -ENOENT;
 		if (ret == -ENOENT)
 			ferry_fail(err, FERRY_ERROR_CALLER, ret, "no classifier runs on %s",
@@ -443,34 +431,52 @@ int ferry_classifier_open(struct ferry_classifier **out, const char *device, con
 	return 0;
 }
 
-int ferry_classifier_stop(struct ferry_classifier *c, struct ferry_error *err)
+/* Takes away what there is, under the lock. What is there may be incomplete. */
+static int take_away(struct ferry_classifier *c, struct ferry_error *err)
 {
 	struct ferry_filter filter;
+	int link = get_pin(c, "link"), ret;
+
+	if (link >= 0) {
+		/* At once, and not when the last descriptor of it has gone. */
+		bpf_link_detach(link);
+		close(link);
+	}
+	filter = filter_of(c);
+	ret = ferry_hook_detach(&filter, program_id(c->program), err);
+	if (!ret)
+		ferry_pins_remove(&c->pins);
+	return ret;
+}
+
+int ferry_classifier_stop(struct ferry_classifier *c, struct ferry_error *err)
+{
 	char root[FERRY_PIN_PATH];
-	libbpf_print_fn_t printer;
-	int link, ret;
+	const unsigned int device = c->device;
 
 	memcpy(root, c->pins.root, sizeof(root));
-	ret = ferry_pins_open(&c->pins, root, c->device, 0, err);
-	if (ret) {
-		ferry_classifier_close(c);
-		return ret == -ENOENT ? 0 : ret;
-	}
+	ferry_classifier_close(c);
+	return ferry_classifier_clear(device, root, err);
+}
+
+int ferry_classifier_clear(unsigned int device, const char *directory, struct ferry_error *err)
+{
+	struct ferry_classifier *c = classifier_new(device, err);
+	libbpf_print_fn_t printer;
+	int ret;
+
+	if (!c)
+		return -ENOMEM;
 	printer = libbpf_set_print(silence);
-	ret = ferry_classifier_get_settings(c, err);
-	filter = filter_of(c);
-	if (!ret)
-		ret = ferry_hook_detach(&filter, program_id(c->program), err);
-	libbpf_set_print(printer);
+	ret = ferry_pins_open(&c->pins, directory, device, 0, err);
 	if (!ret) {
-		link = get_pin(c, "link");
-		if (link >= 0) {
-			/* At once, and not when the last descriptor of it has gone. */
-			bpf_link_detach(link);
-			close(link);
-		}
-		ferry_pins_remove(&c->pins);
+		if (adopt(c, NULL))
+			memset(&c->settings, 0, sizeof(c->settings));
+		ret = take_away(c, err);
+	} else if (ret == -ENOENT) {
+		ret = 0;
 	}
+	libbpf_set_print(printer);
 	ferry_classifier_close(c);
 	return ret;
 }
@@ -510,6 +516,8 @@ int ferry_classifier_status(struct ferry_classifier *c, struct ferry_classifier_
 	program = program_info(c->program);
 	status->program = program.id;
 	tell_tier(status, &program);
+	status->rewrite_dscp = c->settings.flags & FERRY_CLASSIFY_REWRITE_DSCP;
+	status->rule_changes = c->settings.epoch;
 	printer = libbpf_set_print(silence);
 	status->hook = attached_by(c);
 	libbpf_set_print(printer);

@@ -41,8 +41,7 @@ struct ferry_classifier_options {
  * one of another version is replaced, and loses them. Foreign filters are left as they are.
  *
  * Return: 0 with *@out to be closed, -ENODEV (no such interface, or its link header is unknown),
- * -EPERM, -ENOTDIR (no BPF file system), -EBUSY (another process is at it, or the pins belong to
- * another network namespace), -EOPNOTSUPP (the hook cannot be had) or what the kernel said.
+ * -EPERM, -ENOTDIR (no BPF file system), -EBUSY (another process is at it), -EOPNOTSUPP (the hook cannot be had) or what the kernel said.
  */
 int ferry_classifier_start(struct ferry_classifier **out,
 			   const struct ferry_classifier_options *options, struct ferry_error *err);
@@ -62,11 +61,20 @@ void ferry_classifier_close(struct ferry_classifier *c);
  */
 int ferry_classifier_stop(struct ferry_classifier *c, struct ferry_error *err);
 
+/*
+ * Likewise, by the index of an interface that may have gone, and also where a start was killed
+ * before it was done. Nothing to take away is no error.
+ */
+int ferry_classifier_clear(unsigned int device, const char *directory, struct ferry_error *err);
+
 struct ferry_classifier_status {
 	unsigned int device; /* ifindex */
 	uint16_t major;
 	uint32_t program; /* id, as bpftool shows it */
 	enum ferry_classifier_hook hook;
+	bool rewrite_dscp;
+	/* How often rules were applied, half steps counted; 0: there are none. */
+	uint32_t rule_changes;
 	bool attached; /* false: the interface has gone, or somebody took the filter away */
 	int tier;      /* 0, or 2 where the program asks ferry.ko for the handle of its qdisc */
 	char why[160]; /* this tier */

@@ -13,6 +13,8 @@
 #include <netlink/genl/genl.h>
 #include <netlink/netlink.h>
 
+#include "net/extended_ack.h"
+
 /* The kernel answers at once, or something is badly wrong. */
 enum { ANSWER_SECONDS = 5 };
 
@@ -116,31 +118,14 @@ static int on_end(struct nl_msg *msg, void *data)
 	return NL_STOP;
 }
 
-/*
- * What the kernel refuses: a negative errno, then (the option asks for it) attributes behind the
- * refused message or, where the kernel left that out, behind its header.
- */
 static int on_refusal(struct sockaddr_nl *from, struct nlmsgerr *refusal, void *data)
 {
-	const struct nlmsghdr *header = (const void *)((const char *)refusal - NLMSG_HDRLEN);
-	struct nlattr *attrs[NLMSGERR_ATTR_MAX + 1] = {NULL};
-	size_t offset = sizeof(*refusal);
 	struct exchange *x = data;
 
 	(void)from;
 	x->result = refusal->error;
 	x->done = true;
-	if (!(header->nlmsg_flags & NLM_F_ACK_TLVS))
-		return NL_STOP;
-	if (!(header->nlmsg_flags & NLM_F_CAPPED))
-		offset += refusal->msg.nlmsg_len - NLMSG_HDRLEN;
-	offset = NLMSG_ALIGN(offset);
-	if (header->nlmsg_len < NLMSG_HDRLEN + offset)
-		return NL_STOP;
-	nla_parse(attrs, NLMSGERR_ATTR_MAX, (struct nlattr *)((char *)refusal + offset),
-		  (int)(header->nlmsg_len - NLMSG_HDRLEN - offset), NULL);
-	if (attrs[NLMSGERR_ATTR_MSG])
-		nla_strlcpy(x->reason, attrs[NLMSGERR_ATTR_MSG], sizeof(x->reason));
+	ferry_extended_ack(refusal, x->reason, sizeof(x->reason));
 	return NL_STOP;
 }
 

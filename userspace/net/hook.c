@@ -3,16 +3,20 @@
 
 #include <errno.h>
 #include <string.h>
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
+#include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <netlink/attr.h>
 #include <netlink/msg.h>
-#include <netlink/netlink.h>
-#include <netlink/socket.h>
 
 #include "base/error.h"
+#include "net/qdisc.h"
+#include "net/route.h"
 
 enum {
 	TCX_EGRESS = 47, /* BPF_TCX_EGRESS, which linux/bpf.h of Linux 6.1 does not know */
@@ -20,153 +24,187 @@ enum {
 	CLSACT_INGRESS = 0xfffffff2,
 };
 
-/* Answers that are about @device and, where @kind is given, of that kind. */
-struct count {
-	unsigned int device;
-	const char *kind;
-	int n;
-};
+static const char filter_name[] = "ferry_classify";
 
-static int count_answer(struct nl_msg *message, void *data)
+static int is_clsact(const struct tcmsg *tc, struct nlattr **attrs, void *data)
 {
-	struct nlmsghdr *header = nlmsg_hdr(message);
-	const struct tcmsg *tc = nlmsg_data(header);
-	struct nlattr *attrs[TCA_MAX + 1];
-	struct count *count = data;
+	bool *found = data;
 
-	if (nlmsg_parse(header, sizeof(*tc), attrs, TCA_MAX, NULL) < 0 ||
-	    tc->tcm_ifindex != (int)count->device)
-		return NL_OK;
-	if (count->kind) {
-		if (attrs[TCA_KIND] && !strcmp(nla_get_string(attrs[TCA_KIND]), count->kind))
-			count->n++;
-	} else if (tc->tcm_handle) {
-		/* A priority without filters of its own is listed too, with handle 0. */
-		count->n++;
-	}
-	return NL_OK;
-}
-
-static int dump(int type, uint32_t parent, struct count *count, struct ferry_error *err)
-{
-	const struct timeval patience = {.tv_sec = 5};
-	struct tcmsg tc = {
-		.tcm_family = AF_UNSPEC, .tcm_ifindex = (int)count->device, .tcm_parent = parent};
-	struct nl_sock *socket = nl_socket_alloc();
-	int ret;
-
-	if (!socket)
-		return ferry_fail_memory(err, "a netlink socket", 0);
-	ret = nl_connect(socket, NETLINK_ROUTE);
-	if (!ret && setsockopt(nl_socket_get_fd(socket), SOL_SOCKET, SO_RCVTIMEO, &patience,
-			       sizeof(patience)))
-		ret = -NLE_FAILURE;
-	if (!ret)
-		ret = nl_socket_modify_cb(socket, NL_CB_VALID, NL_CB_CUSTOM, count_answer, count);
-	if (!ret)
-		ret = nl_send_simple(socket, type, NLM_F_DUMP, &tc, sizeof(tc));
-	if (ret >= 0)
-		ret = nl_recvmsgs_default(socket);
-	nl_socket_free(socket);
-	if (ret >= 0)
-		return 0;
-	return ferry_fail(err, FERRY_ERROR_SYSTEM, -EIO,
-			  "the kernel does not list the filters of interface %u: %s", count->device,
-			  nl_geterror(ret));
+	(void)tc;
+	if (attrs[TCA_KIND] && !strcmp(nla_get_string(attrs[TCA_KIND]), "clsact"))
+		*found = true;
+	return 0;
 }
 
 int ferry_hook_has_clsact(unsigned int device, struct ferry_error *err)
 {
-	struct count count = {.device = device, .kind = "clsact"};
-	const int ret = dump(RTM_GETQDISC, 0, &count, err);
+	bool found = false;
+	const int ret = ferry_route_dump(RTM_GETQDISC, device, 0, is_clsact, &found, err);
 
-	return ret ? ret : count.n > 0;
+	return ret ? ret : found;
 }
 
 int ferry_hook_count_filters(unsigned int device, struct ferry_error *err)
 {
-	struct count count = {.device = device};
-	int ret = dump(RTM_GETTFILTER, CLSACT_EGRESS, &count, err);
+	const int egress = ferry_qdisc_filters(device, CLSACT_EGRESS, err);
+	const int ingress = egress < 0 ? egress : ferry_qdisc_filters(device, CLSACT_INGRESS, err);
 
-	if (!ret)
-		ret = dump(RTM_GETTFILTER, CLSACT_INGRESS, &count, err);
-	return ret ? ret : count.n;
+	return ingress < 0 ? ingress : egress + ingress;
 }
 
-int ferry_hook_make_clsact(unsigned int device, struct ferry_error *err)
+static struct nl_msg *clsact_message(unsigned int device)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)device, .attach_point = BPF_TC_EGRESS);
-	/* libbpf would print that it exists already. */
-	const int ret = bpf_tc_hook_create(&hook);
+	struct nl_msg *message = ferry_route_message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL,
+						     device, TC_H_CLSACT, TC_H_MAJ(TC_H_CLSACT));
 
-	if (!ret || ret == -EEXIST)
-		return 0;
-	return ferry_fail(err, FERRY_ERROR_SYSTEM, ret,
-			  "clsact cannot be added to interface %u: %s", device,
-			  ferry_errno_text(ret));
+	if (message && nla_put_string(message, TCA_KIND, "clsact")) {
+		nlmsg_free(message);
+		return NULL;
+	}
+	return message;
+}
+
+static struct nl_msg *filter_message(const struct ferry_filter *filter, int program)
+{
+	struct nl_msg *message = ferry_route_message(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL,
+						     filter->device, CLSACT_EGRESS, filter->handle);
+	struct nlattr *options;
+	struct tcmsg *tc;
+
+	if (!message)
+		return NULL;
+	tc = nlmsg_data(nlmsg_hdr(message));
+	tc->tcm_info = TC_H_MAKE(filter->priority << 16, htons(ETH_P_ALL));
+	if (!nla_put_string(message, TCA_KIND, "bpf") &&
+	    (options = nla_nest_start(message, TCA_OPTIONS)) &&
+	    !nla_put_u32(message, TCA_BPF_FD, (uint32_t)program) &&
+	    !nla_put_string(message, TCA_BPF_NAME, filter_name) &&
+	    !nla_put_u32(message, TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT)) {
+		nla_nest_end(message, options);
+		return message;
+	}
+	nlmsg_free(message);
+	return NULL;
+}
+
+/*
+ * Tries one priority; 0 or what the kernel said of the filter. *made: in, that clsact is to be made;
+ * out, that it was. Both in one piece: a process that dies leaves both or neither.
+ */
+static int try_filter(struct ferry_filter *filter, int program, char *reason,
+		      struct ferry_error *err)
+{
+	struct nl_msg *messages[2];
+	int results[2] = {0}, ret;
+	size_t n = 0;
+
+	if (filter->made_clsact)
+		messages[n++] = clsact_message(filter->device);
+	messages[n++] = filter_message(filter, program);
+	ret = ferry_route_do(messages, n, results, reason, err);
+	if (ret)
+		return ret;
+	/* Somebody was faster: it is theirs. */
+	if (n == 2 && results[0])
+		filter->made_clsact = false;
+	return results[n - 1];
 }
 
 int ferry_hook_attach(struct ferry_filter *filter, int program, struct ferry_error *err)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)filter->device,
-		    .attach_point = BPF_TC_EGRESS);
-	const bool again = filter->priority != 0;
-	uint32_t priority = again ? filter->priority : FERRY_FILTER_PRIORITY;
+	const bool made = filter->made_clsact;
+	char reason[FERRY_ROUTE_REASON] = "";
 	int ret = -EINVAL;
 
-	for (int i = 0; i < FERRY_FILTER_PRIORITIES; i++, priority++) {
-		LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FERRY_FILTER_HANDLE, .priority = priority,
-			    .prog_fd = program, .flags = again ? BPF_TC_F_REPLACE : 0);
-
-		ret = bpf_tc_attach(&hook, &opts);
-		if (!ret) {
-			filter->priority = priority;
-			filter->handle = FERRY_FILTER_HANDLE;
+	filter->handle = FERRY_FILTER_HANDLE;
+	filter->priority = FERRY_FILTER_PRIORITY;
+	for (int i = 0; i < FERRY_FILTER_PRIORITIES; i++, filter->priority++) {
+		ret = try_filter(filter, program, reason, err);
+		if (!ret)
 			return 0;
-		}
 		/* Somebody else's filter, of another kind or with our handle: never replaced. */
-		if (again || (ret != -EEXIST && ret != -EINVAL && ret != -EBUSY))
+		if (ret != -EEXIST && ret != -EINVAL && ret != -EBUSY)
 			break;
+		/* It was made with the first try. */
+		filter->made_clsact = false;
 	}
+	filter->made_clsact = made;
+	if (ret == -EPERM)
+		return ferry_fail(err, FERRY_ERROR_SYSTEM, ret,
+				  "attaching the classifier takes root, or CAP_NET_ADMIN");
+	if (ret == -ENODEV)
+		return ferry_fail(err, FERRY_ERROR_CALLER, ret, "interface %u has gone",
+				  filter->device);
 	return ferry_fail(
 		err, FERRY_ERROR_SYSTEM, ret,
 		"the filter cannot be added to interface %u (%s); where it has an `ingress` qdisc, that must give way to clsact",
-		filter->device, ferry_errno_text(ret));
+		filter->device, reason[0] ? reason : ferry_errno_text(ret));
 }
 
-uint32_t ferry_hook_program(const struct ferry_filter *filter)
+struct search {
+	struct ferry_filter *filter;
+	uint32_t program;
+	bool found;
+};
+
+static int is_ours(const struct tcmsg *tc, struct nlattr **attrs, void *data)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)filter->device,
-		    .attach_point = BPF_TC_EGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = filter->handle, .priority = filter->priority);
+	struct nlattr *options[TCA_BPF_MAX + 1];
+	struct search *s = data;
 
-	return filter->priority && !bpf_tc_query(&hook, &opts) ? opts.prog_id : 0;
-}
-
-int ferry_hook_detach(const struct ferry_filter *filter, uint32_t program, struct ferry_error *err)
-{
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)filter->device,
-		    .attach_point = BPF_TC_EGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = filter->handle, .priority = filter->priority);
-	int ret = 0;
-
-	if (program && ferry_hook_program(filter) == program)
-		ret = bpf_tc_detach(&hook, &opts);
-	if (ret && ret != -ENOENT && ret != -ENODEV)
-		return ferry_fail(err, FERRY_ERROR_SYSTEM, ret,
-				  "the filter cannot be taken from interface %u: %s",
-				  filter->device, ferry_errno_text(ret));
-	if (!filter->made_clsact)
+	if (!attrs[TCA_KIND] || strcmp(nla_get_string(attrs[TCA_KIND]), "bpf") ||
+	    !attrs[TCA_OPTIONS] ||
+	    nla_parse(options, TCA_BPF_MAX, nla_data(attrs[TCA_OPTIONS]),
+		      nla_len(attrs[TCA_OPTIONS]), NULL) ||
+	    !options[TCA_BPF_ID] || nla_get_u32(options[TCA_BPF_ID]) != s->program)
 		return 0;
-	ret = ferry_hook_has_clsact(filter->device, err);
+	s->filter->priority = TC_H_MAJ(tc->tcm_info) >> 16;
+	s->filter->handle = tc->tcm_handle;
+	s->found = true;
+	return 0;
+}
+
+bool ferry_hook_find(struct ferry_filter *filter, uint32_t program)
+{
+	struct search s = {.filter = filter, .program = program};
+
+	filter->priority = filter->handle = 0;
+	if (program)
+		ferry_route_dump(RTM_GETTFILTER, filter->device, CLSACT_EGRESS, is_ours, &s, NULL);
+	return s.found;
+}
+
+static int fail_detach(const struct ferry_filter *filter, int ret, struct ferry_error *err)
+{
+	if (!ret || ret == -ENOENT || ret == -ENODEV)
+		return 0;
+	if (ret == -EPERM)
+		return ferry_fail(err, FERRY_ERROR_SYSTEM, ret,
+				  "taking the classifier away takes root, or CAP_NET_ADMIN");
+	return ferry_fail(err, FERRY_ERROR_SYSTEM, ret,
+			  "the filter cannot be taken from interface %u: %s", filter->device,
+			  ferry_errno_text(ret));
+}
+
+int ferry_hook_detach(struct ferry_filter *filter, uint32_t program, struct ferry_error *err)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)filter->device,
+		    .attach_point = BPF_TC_EGRESS);
+	const bool there = ferry_hook_find(filter, program);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = filter->handle, .priority = filter->priority);
+	int ret = filter->made_clsact ? ferry_hook_has_clsact(filter->device, err) : 0;
+
 	if (ret > 0) {
 		ret = ferry_hook_count_filters(filter->device, err);
-		if (ret)
-			return ret < 0 ? ret : 0;
-		hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
-		ret = bpf_tc_hook_destroy(&hook);
+		if (ret == there) {
+			/* The filter goes with it, so that nothing is half done when we are killed. */
+			hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
+			return fail_detach(filter, bpf_tc_hook_destroy(&hook), err);
+		}
 	}
-	return ret < 0 && ret != -ENOENT && ret != -ENODEV ? ret : 0;
+	if (ret < 0)
+		return ret;
+	return there ? fail_detach(filter, bpf_tc_detach(&hook, &opts), err) : 0;
 }
 
 int ferry_hook_link(unsigned int device, int program)

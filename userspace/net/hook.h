@@ -30,20 +30,20 @@ int ferry_hook_has_clsact(unsigned int device, struct ferry_error *err);
 /* Filters on both sides of clsact; negative errno. */
 int ferry_hook_count_filters(unsigned int device, struct ferry_error *err);
 
-/* Makes clsact where it is not there. */
-int ferry_hook_make_clsact(unsigned int device, struct ferry_error *err);
-
-/* Adds the filter, or exchanges its program where @filter->priority says that it is there. */
+/*
+ * Adds the filter at the first priority that is free, and with it, where @filter->made_clsact asks
+ * for that, clsact. Of @filter what was done is set.
+ */
 int ferry_hook_attach(struct ferry_filter *filter, int program, struct ferry_error *err);
 
-/* Id of the program of the filter, 0 where there is none. */
-uint32_t ferry_hook_program(const struct ferry_filter *filter);
+/* Whether the program (an id) is there; then priority and handle of @filter say where. */
+bool ferry_hook_find(struct ferry_filter *filter, uint32_t program);
 
 /*
- * Takes the filter away where its program is still @program (an id), and clsact where we made it
- * and it is empty. What is gone already is no error.
+ * Takes the filter with @program (an id) away, and clsact where we made it and it is empty. What is
+ * gone already is no error.
  */
-int ferry_hook_detach(const struct ferry_filter *filter, uint32_t program, struct ferry_error *err);
+int ferry_hook_detach(struct ferry_filter *filter, uint32_t program, struct ferry_error *err);
 
 /* A tcx link: descriptor, or negative errno; -EOPNOTSUPP where the kernel has none. */
 int ferry_hook_link(unsigned int device, int program);

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,8 +17,9 @@
 
 #include "base/error.h"
 #include "net/classifier.h"
+#include "net/device.h"
 
-enum { LOCK_TRIES = 50, LOCK_PAUSE_MS = 100 };
+enum { LOCK_TRIES = 300, LOCK_PAUSE_MS = 100, NAME_BYTES = 40 };
 
 static int make_directory(const char *path, struct ferry_error *err)
 {
@@ -31,7 +33,8 @@ static int make_directory(const char *path, struct ferry_error *err)
 }
 
 /*
- * Whoever holds the lock loads a program, which takes seconds on a slow machine, but not for ever.
+ * Whoever holds the lock loads a program, which has been seen to take 8 s on a busy machine, but not
+ * for ever.
  */
 static int take_lock(struct ferry_pins *pins, struct ferry_error *err)
 {
@@ -81,13 +84,15 @@ int ferry_pins_open(struct ferry_pins *pins, const char *root, unsigned int devi
 	pins->lock = -1;
 	if (!root)
 		root = FERRY_CLASSIFIER_DIRECTORY;
-	if (strlen(root) + 12 > sizeof(pins->path))
+	if (strlen(root) + NAME_BYTES > sizeof(pins->path))
 		return ferry_fail(err, FERRY_ERROR_CALLER, -ENAMETOOLONG,
 				  "the path of the pins is longer than %d bytes",
-				  FERRY_PIN_PATH - 12);
+				  FERRY_PIN_PATH - NAME_BYTES);
 	snprintf(pins->root, sizeof(pins->root), "%s", root);
 	memcpy(pins->path, pins->root, sizeof(pins->path));
-	snprintf(pins->path + strlen(root), sizeof(pins->path) - strlen(root), "/%u", device);
+	/* Interfaces of different network namespaces have the same indices. */
+	snprintf(pins->path + strlen(root), sizeof(pins->path) - strlen(root), "/%" PRIu64 "-%u",
+		 ferry_network_namespace(), device);
 	if (make) {
 		ret = check_file_system(root, err);
 		if (!ret)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where the maps and programs of a classifier stay: a directory for each interface on a BPF file
- * system.
+ * Where the maps and programs of a classifier stay: a directory for each interface of each network
+ * namespace on a BPF file system.
  */
 #ifndef FERRY_NET_PINS_H
 #define FERRY_NET_PINS_H
@@ -24,7 +24,7 @@ struct ferry_pins {
  * @make: false: -ENOENT where there is none
  *
  * Return: 0, -ENOENT, -ENOTDIR where that is no BPF file system, -EBUSY where another process
- * holds the lock for longer than a few seconds, -ENAMETOOLONG or what the system said.
+ * holds the lock for longer than half a minute, -ENAMETOOLONG or what the system said.
  */
 int ferry_pins_open(struct ferry_pins *pins, const char *root, unsigned int device, int make,
 		    struct ferry_error *err);

@@ -71,7 +71,8 @@ void ferry_rules_free(struct ferry_rules *rules);
  * New rules are added before old ones are taken away, so that at no moment none hold. A rule for a
  * device or a control group that is not there is refused before anything is changed.
  *
- * Return: 0, -ENODEV, -ENOENT, -ENOSPC (then old rules that a new one had replaced are gone) or
+ * Return: 0, -ENODEV, -ENOENT (also where the classifier was stopped meanwhile), -EBUSY (another
+ * process changes it for longer than half a minute), -ENOSPC (then old rules that a new one had replaced are gone) or
  * what the kernel said.
  */
 int ferry_rules_apply(const struct ferry_rules *rules, struct ferry_classifier *c,

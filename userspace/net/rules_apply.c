@@ -248,16 +248,14 @@ static void clear_hits(struct ferry_classifier *c, unsigned int n)
 	free(zeros);
 }
 
-int ferry_rules_apply(const struct ferry_rules *rules, struct ferry_classifier *c,
-		      struct ferry_error *err)
+static int apply(const struct ferry_rules *rules, struct ferry_classifier *c,
+		 struct ferry_error *err)
 {
 	const uint32_t has = FERRY_CLASSIFY_HAS_TRUST | FERRY_CLASSIFY_HAS_PREFIXES |
 			     FERRY_CLASSIFY_HAS_NAMES;
 	struct change change = {.c = c, .err = err};
-	int ret = check(rules, err);
+	int ret = ferry_classifier_get_settings(c, err);
 
-	if (!ret)
-		ret = ferry_classifier_get_settings(c, err);
 	if (ret)
 		return ret;
 	change.generation = c->settings.generation ^ FERRY_CLASSIFY_GENERATION;
@@ -276,10 +274,29 @@ int ferry_rules_apply(const struct ferry_rules *rules, struct ferry_classifier *
 		return ret;
 	}
 	c->settings = change.settings;
+	c->settings.epoch++;
 	ret = ferry_classifier_put_settings(c, err);
 	if (ret)
 		return ret;
 	for (int kind = FERRY_RULE_PORT; kind <= FERRY_RULE_CGROUP; kind++)
 		remove_old(&change, (enum ferry_rule_kind)kind);
-	return 0;
+	/* What was looked up since may have been an old rule that was still there. */
+	c->settings.epoch++;
+	return ferry_classifier_put_settings(c, err);
+}
+
+int ferry_rules_apply(const struct ferry_rules *rules, struct ferry_classifier *c,
+		      struct ferry_error *err)
+{
+	struct ferry_pins lock;
+	int ret = check(rules, err);
+
+	/* Two at once would take each other's rules for old ones. */
+	if (!ret)
+		ret = ferry_pins_open(&lock, c->pins.root, c->device, 0, err);
+	if (ret)
+		return ret;
+	ret = apply(rules, c, err);
+	ferry_pins_close(&lock);
+	return ret;
 }

@@ -27,6 +27,7 @@
 #include <classify.h>
 
 #include "net/classifier.h"
+#include "net/pins.h"
 #include "net/rules.h"
 
 enum { PACKETS = 50, LISTING = 8192 };
@@ -381,6 +382,129 @@ static void test_an_interface_that_goes(void **state)
 	assert_int_equal(access(directory, F_OK), -1);
 }
 
+/* An interface that has the index of one that has gone has none of its rules and counters. */
+static void take_a_used_index(enum ferry_classifier_hook hook)
+{
+	const struct ferry_classifier_options options = {.size = sizeof(options),
+							 .device = "ge0",
+							 .major = 1,
+							 .directory = directory,
+							 .hook = hook};
+	struct ferry_classifier_status status;
+	struct ferry_error err = {0};
+	struct ferry_classifier *c;
+	char made[160];
+
+	or_skip(hook);
+	must("ip link add ge0 type veth peer name ge1");
+	assert_int_equal(ferry_classifier_start(&c, &options, &err), 0);
+	apply(c, "port udp/7001 token\n");
+	assert_int_equal(ferry_classifier_status(c, &status, NULL), 0);
+	assert_true(status.rule_changes > 0);
+	ferry_classifier_close(c);
+	must("ip link del ge0");
+	snprintf(made, sizeof(made),
+		 "ip link add ge0 index %u address 02:00:00:00:00:77 type veth peer name ge1",
+		 status.device);
+	must(made);
+	must("tc qdisc add dev ge0 clsact");
+	assert_int_equal(ferry_classifier_open(&c, "ge0", directory, &err), -ENOENT);
+	assert_int_equal(ferry_classifier_start(&c, &options, &err), 0);
+	assert_int_equal(ferry_classifier_status(c, &status, NULL), 0);
+	assert_int_equal(status.rule_changes, 0);
+	assert_true(status.attached);
+	assert_int_equal(ferry_classifier_stop(c, NULL), 0);
+	/* Nor is its clsact taken for ours. */
+	must("tc qdisc show dev ge0 | grep clsact");
+	must("ip link del ge0");
+	assert_int_equal(access(directory, F_OK), -1);
+}
+
+static void test_an_index_that_comes_back_clsact(void **state)
+{
+	(void)state;
+	take_a_used_index(FERRY_HOOK_CLSACT);
+}
+
+static void test_an_index_that_comes_back_tcx(void **state)
+{
+	(void)state;
+	take_a_used_index(FERRY_HOOK_TCX);
+}
+
+/* Two processes that change the rules at once: in the end those of one of them hold, whole. */
+static void test_rules_are_applied_one_after_the_other(void **state)
+{
+	static const char *const texts[] = {"port udp/7000-7900 token\n",
+					    "port udp/7000-7900 model\n"};
+	struct ferry_classifier_question q = {
+		.from = "10.77.0.1", .to = "10.77.0.2", .protocol = IPPROTO_UDP};
+	struct ferry_classifier_answer answer, first;
+	struct ferry_classifier *c;
+	pid_t children[2];
+
+	(void)state;
+	or_skip(FERRY_HOOK_ANY);
+	c = start(FERRY_HOOK_ANY);
+	for (int i = 0; i < 2; i++) {
+		children[i] = fork();
+		if (!children[i]) {
+			for (int k = 0; k < 20; k++)
+				apply(c, texts[i]);
+			_exit(0);
+		}
+	}
+	for (int i = 0; i < 2; i++) {
+		int how;
+
+		assert_int_equal(waitpid(children[i], &how, 0), children[i]);
+		assert_int_equal(how, 0);
+	}
+	for (uint16_t port = 7000; port <= 7900; port++) {
+		q.to_port = port;
+		assert_int_equal(ferry_classifier_explain(c, &q, &answer, NULL), 0);
+		if (port == 7000)
+			first = answer;
+		assert_int_equal(answer.source, FERRY_CLASSIFY_PORT);
+		assert_int_equal(answer.class, first.class);
+	}
+	assert_int_equal(ferry_classifier_stop(c, NULL), 0);
+}
+
+/* Loading takes long on a busy machine; who waits for it waits longer. */
+static void test_a_start_waits_for_a_slow_one(void **state)
+{
+	enum { SLOW_SECONDS = 6 };
+	struct ferry_classifier *c;
+	struct ferry_pins lock;
+	int ready[2];
+	pid_t child;
+	char byte;
+
+	(void)state;
+	or_skip(FERRY_HOOK_ANY);
+	c = start(FERRY_HOOK_ANY);
+	assert_int_equal(pipe(ready), 0);
+	child = fork();
+	if (!child) {
+		struct ferry_classifier_status status;
+
+		if (ferry_classifier_status(c, &status, NULL) ||
+		    ferry_pins_open(&lock, directory, status.device, 0, NULL))
+			_exit(1);
+		if (write(ready[1], "x", 1) != 1)
+			_exit(1);
+		sleep(SLOW_SECONDS);
+		_exit(0);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	apply(c, "port udp/7001 token\n");
+	waitpid(child, NULL, 0);
+	assert_int_equal(ferry_classifier_stop(c, NULL), 0);
+}
+
 static void test_r43_only_root_sees_the_maps(void **state)
 {
 	struct ferry_classifier *c;
@@ -450,6 +574,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_r48_rules_and_their_explanation),
 		cmocka_unit_test(test_register_is_bounded),
 		cmocka_unit_test(test_an_interface_that_goes),
+		cmocka_unit_test(test_an_index_that_comes_back_clsact),
+		cmocka_unit_test(test_an_index_that_comes_back_tcx),
+		cmocka_unit_test(test_rules_are_applied_one_after_the_other),
+		cmocka_unit_test(test_a_start_waits_for_a_slow_one),
 		cmocka_unit_test(test_r43_only_root_sees_the_maps),
 	};
 
