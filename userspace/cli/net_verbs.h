@@ -14,6 +14,14 @@ struct net_verb {
 	const char *help;
 };
 
+/* For which eBPF is needed; net_without_bpf.c says so where there is none. */
+int ferry_cli_net_down(int argc, char **argv);
+int ferry_cli_net_explain(int argc, char **argv);
+int ferry_cli_net_rules(int argc, char **argv);
+int ferry_cli_net_status(int argc, char **argv);
+int ferry_cli_net_up(int argc, char **argv);
+int ferry_cli_net_watch(int argc, char **argv);
+
 int ferry_cli_net_push(int argc, char **argv);
 int ferry_cli_net_remove(int argc, char **argv);
 int ferry_cli_net_show(int argc, char **argv);

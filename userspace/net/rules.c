@@ -326,30 +326,43 @@ int ferry_rules_read(struct ferry_rules *rules, const char *name, const char *te
 	return ret;
 }
 
-int ferry_rules_load(struct ferry_rules *rules, const char *path, struct ferry_error *err)
+int ferry_rules_text(const char *path, char **text, size_t *bytes, struct ferry_error *err)
 {
 	FILE *f = fopen(path, "re");
-	char *text;
-	size_t n;
-	int ret;
+	int ret = 0;
 
-	memset(rules, 0, sizeof(*rules));
+	*text = NULL;
 	if (!f)
 		return ferry_fail(err, FERRY_ERROR_FILE, -errno, "%s cannot be read: %s", path,
 				  ferry_errno_text(-errno));
-	text = malloc(FILE_BYTES_MAX + 1);
-	if (!text) {
+	*text = malloc(FILE_BYTES_MAX + 1);
+	if (!*text) {
 		fclose(f);
 		return ferry_fail_memory(err, "a rules file", FILE_BYTES_MAX + 1);
 	}
-	n = fread(text, 1, FILE_BYTES_MAX + 1, f);
+	*bytes = fread(*text, 1, FILE_BYTES_MAX + 1, f);
 	if (ferror(f))
 		ret = ferry_fail(err, FERRY_ERROR_FILE, -EIO, "%s cannot be read", path);
-	else if (n > FILE_BYTES_MAX)
+	else if (*bytes > FILE_BYTES_MAX)
 		ret = ferry_fail(err, FERRY_ERROR_FILE, -E2BIG, "%s is larger than 1 MiB", path);
-	else
-		ret = ferry_rules_read(rules, path, text, n, err);
 	fclose(f);
+	if (ret) {
+		free(*text);
+		*text = NULL;
+	}
+	return ret;
+}
+
+int ferry_rules_load(struct ferry_rules *rules, const char *path, struct ferry_error *err)
+{
+	char *text;
+	size_t bytes;
+	int ret;
+
+	memset(rules, 0, sizeof(*rules));
+	ret = ferry_rules_text(path, &text, &bytes, err);
+	if (!ret)
+		ret = ferry_rules_read(rules, path, text, bytes, err);
 	free(text);
 	return ret;
 }

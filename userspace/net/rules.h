@@ -60,7 +60,10 @@ struct ferry_rules {
 int ferry_rules_read(struct ferry_rules *rules, const char *name, const char *text, size_t bytes,
 		     struct ferry_error *err);
 
-/* As ferry_rules_read(), from a file of at most 1 MiB. */
+/* A file of at most 1 MiB: *text, [*bytes], to be freed. */
+int ferry_rules_text(const char *path, char **text, size_t *bytes, struct ferry_error *err);
+
+/* As ferry_rules_read(), from such a file. */
 int ferry_rules_load(struct ferry_rules *rules, const char *path, struct ferry_error *err);
 
 void ferry_rules_free(struct ferry_rules *rules);
