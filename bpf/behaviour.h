@@ -3,7 +3,8 @@
  * What a flow is, by the sizes and gaps of its packets in one direction. Compiled into the BPF
  * program and into a userspace test that measures how often it is right; integers only.
  *
- * Packets less than a pause apart are one message. A token stream is small messages at a regular
+ * Packets less than a pause apart are one message, and so are those on both sides of a pause that
+ * follows a full packet and brings no answer: there the sender waits for its window. A token stream is small messages at a regular
  * pace that nobody answers; an exchange of activations is messages of one size, each sent after an
  * answer to the one before; bulk is full packets with neither. That the peer answered shows in the
  * acknowledgement number, so that one direction is enough. It also tells a token stream from
@@ -65,7 +66,8 @@ struct ferry_behaviour {
 	__u8 candidate; /* what it looks like */
 	__u8 votes;	/* how often in a row */
 	__u8 alike;	/* messages in a row of the size of the one before */
-	__u8 unused[3];
+	__u8 full;	/* the latest packet was */
+	__u8 unused[2];
 	__u32 size_last; /* of the message before */
 };
 
@@ -209,20 +211,21 @@ static inline _Bool ferry_behaviour_is_bulk(const struct ferry_behaviour *b)
  * @b: the flow, all zero before its first packet
  * @p: the packet; one without payload says nothing and is not to be given
  *
- * Return: what the flow is held for now, enum ferry_behaviour_kind.
+ * Return: enum ferry_behaviour_kind, what the flow is held for from this packet on.
  */
 static inline __u8 ferry_behaviour_see(struct ferry_behaviour *b,
 				       const struct ferry_behaviour_packet *p)
 {
 	const __u64 pause_ns = p->now_ns > b->seen_ns ? p->now_ns - b->seen_ns : 0;
+	const _Bool answered = p->has_acknowledgement && p->acknowledged != b->acknowledged;
 	__u32 segments;
 
 	if (!b->began_ns) {
 		b->began_ns = p->now_ns;
 		b->acknowledged = p->acknowledged;
-	} else if (pause_ns >= FERRY_PAUSE_US * 1000ULL) {
+	} else if (pause_ns >= FERRY_PAUSE_US * 1000ULL &&
+		   (answered || !b->full || !p->has_acknowledgement)) {
 		const __u64 gap_us = (p->now_ns - b->began_ns) / 1000;
-		const _Bool answered = p->has_acknowledgement && p->acknowledged != b->acknowledged;
 
 		ferry_behaviour_message(
 			b, b->message_bytes,
@@ -237,9 +240,10 @@ static inline __u8 ferry_behaviour_see(struct ferry_behaviour *b,
 			ferry_behaviour_vote(b, ferry_behaviour_looks_like(b));
 	}
 	b->seen_ns = p->now_ns;
+	b->full = p->bytes >= FERRY_FULL_BYTES;
 	if (b->message_bytes < 1U << 30)
 		b->message_bytes += p->bytes & 0xfffff;
-	if (p->bytes < FERRY_FULL_BYTES)
+	if (!b->full)
 		return b->kind;
 	segments = p->bytes / FERRY_SEGMENT_BYTES;
 	segments = b->segments + (segments ? segments : 1);

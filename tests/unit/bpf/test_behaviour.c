@@ -182,6 +182,37 @@ static void transfer(struct flow *f, uint32_t segment, uint32_t rtt_us)
 	}
 }
 
+/* Chunks of a prompt over a path with a round trip: each begins with a small window again. */
+static void prompt_chunks(struct flow *f)
+{
+	const uint32_t bytes = 98304 + roll(f, 98304);
+	const uint32_t rtt_us = 4000 + roll(f, 60000);
+
+	for (int i = 0; i < 16; i++) {
+		uint32_t left = about(f, bytes, 2), window = 10 * SEGMENT;
+
+		f->messages++;
+		while (left) {
+			const uint32_t flight = left < window ? left : window;
+
+			for (uint32_t sent = 0; sent < flight;) {
+				const uint32_t n = flight - sent < SEGMENT ? flight - sent
+									   : SEGMENT;
+
+				put(f, n);
+				wait_us(f, 5 + roll(f, 800));
+				sent += n;
+			}
+			left -= flight;
+			window *= 2;
+			if (left)
+				wait_us(f, rtt_us);
+		}
+		wait_us(f, rtt_us + about(f, 150000, 60));
+		answer(f, 60);
+	}
+}
+
 static void download(struct flow *f)
 {
 	transfer(f, SEGMENT, 2000 + roll(f, 80000));
@@ -254,6 +285,7 @@ static const struct generator generators[] = {
 	{"hidden states f16, GSO", hidden_states_gso, FERRY_BEHAVIOUR_EXCHANGE},
 	{"hidden states int8", int8_hidden_states, FERRY_BEHAVIOUR_EXCHANGE},
 	{"tensor parallel", tensor_parallel, FERRY_BEHAVIOUR_EXCHANGE},
+	{"prompt chunks, slow start", prompt_chunks, FERRY_BEHAVIOUR_EXCHANGE},
 	{"download", download, FERRY_BEHAVIOUR_BULK},
 	{"upload, GSO", upload_gso, FERRY_BEHAVIOUR_BULK},
 	{"video in chunks", video, FERRY_BEHAVIOUR_BULK},
