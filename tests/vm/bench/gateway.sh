@@ -30,7 +30,6 @@ make_gateway() {
 	ip -n wan route add default via 10.2.0.1
 	ip netns exec gw sysctl -qw net.ipv4.ip_forward=1
 	tc -n wan qdisc add dev eth0 root netem delay 10ms limit 10000
-	tc -n gw qdisc add dev wan clsact
 	# Neighbours are known before anything is measured.
 	ip netns exec lan busybox ping -q -c 1 -W 5 10.2.0.2 >/dev/null
 }
@@ -38,9 +37,24 @@ make_gateway() {
 # attach_qdisc ROW KBIT [OPTION...]: ROW's qdisc with this rate at the gateway's way out. The options
 # (overhead, mpu) are given to those that know them. Fails where the row cannot be had here.
 attach_qdisc() {
-	local row=$1 kbit=$2
+	local row=$1 kbit=$2 carrier
 	shift 2
+	ferry_in_gw net down wan 2>/dev/null
 	tc -n gw qdisc del dev wan root 2>/dev/null
+	tc -n gw qdisc del dev wan clsact 2>/dev/null
+	case $row in
+	# Nobody marks anything: the BPF classifier looks at the packets.
+	ferry_rules | ferry_behaviour)
+		printf '%s\n' "${rules_of[$row]}" >/tmp/rules
+		ferry_in_gw net up wan --rate "${kbit}kbit" --rules /tmp/rules 2>&1
+		return
+		;;
+	esac
+	tc -n gw qdisc add dev wan clsact
+	for carrier in "${carriers[@]}"; do
+		# shellcheck disable=SC2086 # a list of words
+		carry $carrier
+	done
 	case $row in
 	# The bucket has to hold what a timer tick (250 a second) lets through.
 	pfifo) tc -n gw qdisc add dev wan root tbf rate "${kbit}kbit" \
@@ -53,6 +67,15 @@ attach_qdisc() {
 	ferry) tc -n gw qdisc add dev wan root handle 1: ferry rate "${kbit}kbit" "$@" ;;
 	esac
 }
+
+# ip netns exec would hide the BPF file system.
+ferry_in_gw() { nsenter --net=/run/netns/gw "$BUILD/userspace/cli/ferry" "$@"; }
+
+# For rows of the BPF classifier: its rules.
+declare -A rules_of=()
+
+# For the other rows: a list of "PROTOCOL PORT MINOR".
+carriers=()
 
 # carry PROTOCOL PORT MINOR: the verdict 1:MINOR (hexadecimal) for what goes to this port. Routing has
 # rewritten the priority by now, so this is where a classifier has to say what a packet is.

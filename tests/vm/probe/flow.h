@@ -32,6 +32,7 @@ struct ferry_flow_shape {
 	uint32_t every_ms;
 	uint32_t deadline_ms;	/* of a message; 0: none */
 	bool wait;		/* a message is not sent before the one before it has arrived */
+	uint32_t answer;	/* bytes that the receiver of a message sends back */
 	uint32_t kbit;		/* rate of a flood, as the shaper counts it */
 	uint32_t overhead, mpu; /* as the shaper was told */
 	struct ferry_marks marks;

@@ -26,6 +26,13 @@ static int send_all(int fd, const uint8_t *data, size_t n)
 	return 0;
 }
 
+/* Takes the answers that have come in the meantime off the connection. */
+static void take_answers(int fd)
+{
+	while (recv(fd, NULL, 1 << 20, MSG_TRUNC | MSG_DONTWAIT) > 0)
+		;
+}
+
 void *ferry_message_send(void *argument)
 {
 	struct ferry_flow *flow = argument;
@@ -52,6 +59,7 @@ void *ferry_message_send(void *argument)
 		atomic_store(&flow->sent_ns[n], due);
 		if (due >= flow->begin_ns)
 			atomic_fetch_add(&flow->n_sent, 1);
+		take_answers(flow->path.out);
 		err = send_all(flow->path.out, message, flow->shape.size);
 		if (err) {
 			if (!*flow->stop)
@@ -81,8 +89,12 @@ void *ferry_message_receive(void *argument)
 			atomic_fetch_add(&flow->bytes, (unsigned long long)n);
 		while (arrived < flow->units &&
 		       position >= (uint64_t)(arrived + 1) * flow->shape.size) {
+			static const uint8_t answer[FERRY_MAX_DATAGRAM];
 			uint64_t sent = atomic_exchange(&flow->sent_ns[arrived++], 0);
+			const int err = send_all(flow->path.in, answer, flow->shape.answer);
 
+			if (err && !*flow->stop)
+				flow->err = err;
 			if (sent < flow->begin_ns)
 				continue;
 			atomic_fetch_add(&flow->n_arrived, 1);

@@ -70,7 +70,21 @@ static bool parse_number(const char *text, uint32_t most, uint32_t *number)
 	return true;
 }
 
-enum key { NAME, PORT, SIZE, EVERY, DEADLINE, WAIT, KBIT, OVERHEAD, MPU, DSCP, PRIORITY, COUNT };
+enum key {
+	NAME,
+	PORT,
+	SIZE,
+	EVERY,
+	DEADLINE,
+	WAIT,
+	ANSWER,
+	KBIT,
+	OVERHEAD,
+	MPU,
+	DSCP,
+	PRIORITY,
+	COUNT
+};
 
 static char *const keys[] = {
 	[NAME] = (char *)"name",
@@ -79,6 +93,7 @@ static char *const keys[] = {
 	[EVERY] = (char *)"every_ms",
 	[DEADLINE] = (char *)"deadline_ms",
 	[WAIT] = (char *)"wait",
+	[ANSWER] = (char *)"answer",
 	[KBIT] = (char *)"kbit",
 	[OVERHEAD] = (char *)"overhead",
 	[MPU] = (char *)"mpu",
@@ -115,6 +130,9 @@ static bool set_key(struct group *group, enum key key, char *value)
 	case WAIT:
 		shape->wait = number;
 		return number <= 1;
+	case ANSWER:
+		shape->answer = number;
+		return number <= FERRY_MAX_DATAGRAM;
 	case KBIT:
 		shape->kbit = number;
 		return number > 0;
@@ -236,7 +254,7 @@ static const char manual[] =
 	"  token    datagrams of `size` bytes, one `every_ms`; one-way latency\n"
 	"  message  messages of `size` bytes over one connection, one `every_ms`; time until the "
 	"last byte is there; `deadline_ms` to count those that are on time; `wait=1` to send none "
-	"before the one before it has arrived\n"
+	"before the one before it has arrived; `answer` bytes come back for each\n"
 	"  bulk     a connection that sends what it can\n"
 	"  flood    datagrams of `kbit` kbit/s, of `size` bytes (0: mixed), counted with "
 	"`overhead` and `mpu` as a shaper counts\n";
