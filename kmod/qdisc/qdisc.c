@@ -130,11 +130,12 @@ static bool ferry_put(struct sk_buff *skb, struct Qdisc *sch, struct ferry_rulin
 
 /*
  * After @packets of @bytes have been queued for a packet of which the parent will count @counted
- * bytes: frees what was dropped, and tells the parent the difference.
+ * bytes: frees what was dropped, and tells the parent the difference. @own: of its own flow.
  */
 static int ferry_settle(struct Qdisc *sch, struct sk_buff **to_free, bool own, int packets,
 			int bytes, int counted)
 {
+	const bool was_empty = sch->q.qlen == packets;
 	struct ferry_qdisc *qdisc = qdisc_priv(sch);
 	int lost_packets;
 	int lost_bytes;
@@ -144,8 +145,11 @@ static int ferry_settle(struct Qdisc *sch, struct sk_buff **to_free, bool own, i
 	lost_bytes = qdisc->untold_bytes;
 	qdisc->untold_packets = 0;
 	qdisc->untold_bytes = 0;
-	if (own) {
-		/* The parent counts nothing where it hears of congestion. */
+	/*
+	 * The parent counts nothing where it hears of congestion, and does not begin to ask either:
+	 * it must not hear of it while it takes this qdisc for empty, and it is not.
+	 */
+	if (own && !(was_empty && sch->q.qlen)) {
 		qdisc_tree_reduce_backlog(sch, lost_packets - packets, lost_bytes - bytes);
 		return NET_XMIT_CN;
 	}
