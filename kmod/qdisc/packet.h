@@ -4,6 +4,8 @@
 #define FERRY_QDISC_PACKET_H
 
 #include <linux/skbuff.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
 #include <net/inet_ecn.h>
 #include <net/sch_generic.h>
 
@@ -32,9 +34,31 @@ static inline u32 ferry_packet_bytes(const struct sk_buff *skb)
 	return qdisc_pkt_len(skb) ?: 1;
 }
 
+/* Packets that a long one of a tap or a packet socket makes: nobody has counted them yet. */
+static inline u32 ferry_packet_count(const struct sk_buff *skb)
+{
+	const struct skb_shared_info *info = skb_shinfo(skb);
+	const struct tcphdr *tcp;
+	struct tcphdr copy;
+	u32 header;
+
+	if (!skb_transport_header_was_set(skb))
+		return 1;
+	header = skb_transport_offset(skb);
+	if (info->gso_type & (SKB_GSO_TCPV4 | SKB_GSO_TCPV6)) {
+		tcp = skb_header_pointer(skb, header, sizeof(copy), &copy);
+		header += tcp ? __tcp_hdrlen(tcp) : 0;
+	} else {
+		header += sizeof(struct udphdr);
+	}
+	return skb->len > header ? DIV_ROUND_UP(skb->len - header, info->gso_size) : 1;
+}
+
 static inline u32 ferry_packet_segments(const struct sk_buff *skb)
 {
-	return skb_is_gso(skb) ? max_t(u32, skb_shinfo(skb)->gso_segs, 1) : 1;
+	if (!skb_is_gso(skb))
+		return 1;
+	return skb_shinfo(skb)->gso_segs ?: ferry_packet_count(skb);
 }
 
 static inline u32 ferry_packet_memory(const struct sk_buff *skb)

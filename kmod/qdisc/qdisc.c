@@ -238,7 +238,7 @@ static struct sk_buff *ferry_dequeue(struct Qdisc *sch)
 	if (skb) {
 		sch->q.qlen--;
 		sch->qstats.backlog -= ferry_packet_bytes(skb);
-		qdisc_bstats_update(sch, skb);
+		_bstats_update(&sch->bstats, ferry_packet_bytes(skb), ferry_packet_segments(skb));
 	} else if (wake) {
 		if (queue->backlog && ferry_shaper_shapes(&queue->shaper))
 			qdisc_qstats_overlimit(sch);

@@ -7,6 +7,7 @@ import json
 import os
 import select
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -307,6 +308,27 @@ def test_rate_changes_lose_nothing(receiver):  # R-18
         check("none was dropped", link.whole()["drops"] == 0)
 
 
+def test_long_packets_that_nobody_counted():  # R-12, R-17
+    """A packet socket says how long its segments are, as a tap of a virtual machine does, not how many."""
+    payload, each = 14480, 1448
+    frame = bytes.fromhex("020000000002" "020000000001" "0800")
+    frame += struct.pack("!BBHHHBBH4s4s", 0x45, 0, 40 + payload, 1, 0, 64, 6, 0, socket.inet_aton(HERE),
+                         socket.inet_aton(THERE))
+    frame += struct.pack("!HHIIBBHHH", 1000, 2000, 1, 1, 5 << 4, 16, 1000, 0, 0) + bytes(payload)
+    # virtio_net_hdr: checksum at 34 + 16 is to be filled in, segments of TCP over IPv4
+    head = struct.pack("=BBHHHH", 1, 1, 54, each, 34, 16)
+    with Link("rate", "900mbit", "split-gso", "never") as link:
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as s:
+            s.bind(("d0", 0x0800))
+            s.setsockopt(263, 15, 1)  # SOL_PACKET, PACKET_VNET_HDR
+            for _ in range(10):
+                s.send(head + frame)
+        time.sleep(0.3)
+        whole, classes = link.whole(), link.classes()
+        check("uncounted segments are packets", classes["default"]["packets"] == 100, classes["default"])
+        check("to the qdisc as well", whole["packets"] == 100 and whole["bytes"] == 100 * (54 + each), whole)
+
+
 def test_modes_hold_back_the_background(receiver):  # R-42
     ferry = os.environ["BUILD"] + "/userspace/cli/ferry"
     with Link("rate", "10mbit"):
@@ -350,6 +372,7 @@ def main():
     test_late_packets_arrive_marked(receiver)
     test_wash(receiver)
     test_gso_is_taken_apart()
+    test_long_packets_that_nobody_counted()
     test_rate_changes_lose_nothing(receiver)
     test_modes_hold_back_the_background(receiver)
     run("ip", "link", "del", "d0")
