@@ -8,6 +8,7 @@
 #include <net/netlink.h>
 #include <net/pkt_sched.h>
 
+#include "../energy/mode.h"
 #include "private.h"
 #include "stats.h"
 
@@ -148,7 +149,7 @@ static int ferry_stats_put(struct sk_buff *skb, const struct ferry_qdisc *qdisc)
 			      ferry_shaper_shapes(&queue->shaper) ? 0
 								  : queue->shaper.drain.bytes_ps,
 			      TCA_FERRY_STATS_PAD) ||
-	    nla_put_u8(skb, TCA_FERRY_STATS_MODE, queue->mode))
+	    nla_put_u8(skb, TCA_FERRY_STATS_MODE, ferry_mode()))
 		return -EMSGSIZE;
 	classes = nla_nest_start(skb, TCA_FERRY_STATS_CLASSES);
 	if (!classes)

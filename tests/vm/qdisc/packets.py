@@ -331,6 +331,10 @@ def test_long_packets_that_nobody_counted():  # R-12, R-17
 
 def test_modes_hold_back_the_background(receiver):
     ferry = os.environ["BUILD"] + "/userspace/cli/ferry"
+    with Link() as link:
+        run(ferry, "net", "push", "mode", "critical")
+        check("an idle qdisc tells the mode of the machine", link.statistics()["mode"] == "critical", link.statistics())
+        run(ferry, "net", "push", "mode", "normal")
     with Link("rate", "10mbit"):
         receiver.drain()
         run(ferry, "net", "push", "mode", "critical")
