@@ -110,6 +110,24 @@ static int compare_delays(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
+struct sender token(uint32_t bytes, uint64_t period)
+{
+	return (struct sender){.kind = SENDER_PERIODIC,
+			       .class = FERRY_CLASS_TOKEN,
+			       .message = bytes,
+			       .period = period};
+}
+
+struct sender bulk(uint8_t class, uint32_t window)
+{
+	return (struct sender){.kind = SENDER_GREEDY, .class = class, .window = window};
+}
+
+double share_of(const struct simulation *simulation, const struct sender *sender)
+{
+	return (double)sender->delivered_bytes / (double)simulation->delivered_bytes;
+}
+
 uint64_t sender_percentile(const struct sender *sender, unsigned int percent)
 {
 	assert_true(sender->delay_count > 0);

@@ -12,6 +12,11 @@
 
 #include "core/queue.h"
 
+static const uint64_t MS = 1000000;	   /* ns */
+static const uint64_t SECOND = 1000000000; /* ns */
+static const uint64_t MBIT = 1000000;	   /* bits */
+static const uint32_t LIMIT = 4 << 20;	   /* bytes of memory */
+
 enum sender_kind {
 	/* `message` bytes every `period`, in packets of at most `packet` bytes. */
 	SENDER_PERIODIC,
@@ -88,6 +93,15 @@ void simulation_rate(struct simulation *simulation, uint64_t bits_ps);
 
 /* Lets @ns pass. Checks the sums of the queue's counters on the way. */
 void simulation_run(struct simulation *simulation, uint64_t ns);
+
+/* A sender of one message of @bytes each @period, as tokens come. */
+struct sender token(uint32_t bytes, uint64_t period);
+
+/* One that has always @window packets in the queue. */
+struct sender bulk(uint8_t class, uint32_t window);
+
+/* Part of all delivered bytes that is @sender's. */
+double share_of(const struct simulation *simulation, const struct sender *sender);
 
 /* @percent-th percentile of @sender's delays in ns. */
 uint64_t sender_percentile(const struct sender *sender, unsigned int percent);

@@ -12,29 +12,6 @@
 
 #include "simulation.h"
 
-static const uint64_t MS = 1000000;
-static const uint64_t SECOND = 1000000000;
-static const uint64_t MBIT = 1000000;
-static const uint32_t LIMIT = 4 << 20;
-
-static struct sender token(uint32_t bytes, uint64_t period)
-{
-	return (struct sender){.kind = SENDER_PERIODIC,
-			       .class = FERRY_CLASS_TOKEN,
-			       .message = bytes,
-			       .period = period};
-}
-
-static struct sender bulk(uint8_t class, uint32_t window)
-{
-	return (struct sender){.kind = SENDER_GREEDY, .class = class, .window = window};
-}
-
-static double share_of(const struct simulation *simulation, const struct sender *sender)
-{
-	return (double)sender->delivered_bytes / (double)simulation->delivered_bytes;
-}
-
 /* Twelve flows in the eight places of one set, which come and go: each stays in order. */
 static void test_flows_without_a_place_stay_in_order(void **state)
 {

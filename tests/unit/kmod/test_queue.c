@@ -13,29 +13,6 @@
 
 enum { COUNT = 32 };
 
-static const uint64_t MS = 1000000;
-static const uint64_t SECOND = 1000000000;
-static const uint64_t MBIT = 1000000;
-static const uint32_t LIMIT = 4 << 20;
-
-static struct sender token(uint32_t bytes, uint64_t period)
-{
-	return (struct sender){.kind = SENDER_PERIODIC,
-			       .class = FERRY_CLASS_TOKEN,
-			       .message = bytes,
-			       .period = period};
-}
-
-static struct sender bulk(uint8_t class, uint32_t window)
-{
-	return (struct sender){.kind = SENDER_GREEDY, .class = class, .window = window};
-}
-
-static double share_of(const struct simulation *simulation, const struct sender *sender)
-{
-	return (double)sender->delivered_bytes / (double)simulation->delivered_bytes;
-}
-
 /* 16 bulk flows hardly touch tokens and prompts. */
 static void test_tokens_and_prompts_pass_bulk(void **state)
 {
