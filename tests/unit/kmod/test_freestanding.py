@@ -60,8 +60,15 @@ def references(compiler, optimization, source, includes, tmp):
     return {line.split()[-1] for line in listed.stdout.splitlines() if line.strip()}, ""
 
 
+def left_out(source, includes, core):
+    """Headers of the core that the object does not have."""
+    listed = run(["gcc", "-M", "-D__KERNEL__", str(source), *includes])
+    return [header.name for header in sorted(core.glob("*.h")) if f"/{core.name}/{header.name}" not in listed.stdout]
+
+
 def main():
     root = pathlib.Path(sys.argv[1])
+    source = root / "tests" / "unit" / "kmod" / "freestanding.c"
     tap = Tap()
     with tempfile.TemporaryDirectory() as folder:
         tmp = pathlib.Path(folder)
@@ -69,6 +76,7 @@ def main():
         (tmp / "linux" / "math64.h").write_text(MATH64)
         (tmp / "division.c").write_text(DIVISION)
         own = ["-I", str(tmp), "-I", str(root / "kmod"), "-I", str(root / "include" / "uapi")]
+        tap.check("all of kmod/core is looked at", left_out(source, own, root / "kmod" / "core"))
         for name, compiler in TARGETS:
             headers = system_headers() if len(compiler) > 1 else []
             # A compiler that cannot even do this is not here; one that can must find the division.
@@ -80,9 +88,7 @@ def main():
             tap.check(f"{name}: a 64-bit division is found where there is one",
                       [] if found - MAY_REFER_TO else ["the object refers to nothing"])
             for optimization in ("-O2", "-Os"):
-                found, said = references(compiler, optimization,
-                                         root / "tests" / "unit" / "kmod" / "freestanding.c",
-                                         own + headers, tmp)
+                found, said = references(compiler, optimization, source, own + headers, tmp)
                 wrong = [said] if found is None else sorted(found - MAY_REFER_TO)
                 tap.check(f"{name}: kmod/core at {optimization} needs no compiler runtime", wrong)
     tap.done()
