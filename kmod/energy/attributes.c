@@ -8,6 +8,7 @@
 #include <linux/minmax.h>
 #include <linux/sysfs.h>
 
+#include "../core/provenance.h"
 #include "attributes.h"
 #include "source.h"
 
@@ -41,15 +42,10 @@ static DEVICE_ATTR_RO(kind);
 
 static ssize_t source_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	static const char *const names[] = {
-#define ferry_row(provenance_, name_) [provenance_] = name_,
-		FERRY_PROVENANCE_TABLE(ferry_row)
-#undef ferry_row
-	};
 	struct ferry_energy_view view;
 
 	ferry_energy_look(dev, &view);
-	return sysfs_emit(buf, "%s\n", names[view.provenance]);
+	return sysfs_emit(buf, "%s\n", ferry_provenance_name(view.provenance));
 }
 static DEVICE_ATTR_RO(source);
 
@@ -62,79 +58,28 @@ static ssize_t state_show(struct device *dev, struct device_attribute *attr, cha
 }
 static DEVICE_ATTR_RO(state);
 
-static ssize_t age_ms_show(struct device *dev, struct device_attribute *attr, char *buf)
-{
-	struct ferry_energy_view view;
+/* The file @name_ shows the number @value_ of a view, if @known_. */
+#define FERRY_ENERGY_NUMBER(name_, mode_, known_, value_)                                         \
+	static ssize_t name_##_show(struct device *dev, struct device_attribute *attr, char *buf) \
+	{                                                                                         \
+		struct ferry_energy_view view;                                                    \
+                                                                                                  \
+		ferry_energy_look(dev, &view);                                                    \
+		return ferry_energy_emit(buf, known_, value_);                                    \
+	}                                                                                         \
+	static DEVICE_ATTR(name_, mode_, name_##_show, NULL)
 
-	ferry_energy_look(dev, &view);
-	return ferry_energy_emit(buf, view.age_ms != U32_MAX, view.age_ms);
-}
-static DEVICE_ATTR_RO(age_ms);
+#define FERRY_ENERGY_FRESH (view.state != FERRY_ENERGY_STALE)
 
-static ssize_t power_uw_show(struct device *dev, struct device_attribute *attr, char *buf)
-{
-	struct ferry_energy_view view;
-
-	ferry_energy_look(dev, &view);
-	return ferry_energy_emit(buf, view.known, view.public_uw);
-}
-static DEVICE_ATTR_RO(power_uw);
-
-static ssize_t uncertainty_uw_show(struct device *dev, struct device_attribute *attr, char *buf)
-{
-	struct ferry_energy_view view;
-
-	ferry_energy_look(dev, &view);
-	return ferry_energy_emit(buf, view.known, view.uncertainty_uw);
-}
-static DEVICE_ATTR_RO(uncertainty_uw);
-
-static ssize_t energy_uj_show(struct device *dev, struct device_attribute *attr, char *buf)
-{
-	struct ferry_energy_view view;
-
-	ferry_energy_look(dev, &view);
-	return sysfs_emit(buf, "%llu\n", view.energy_uj);
-}
-static DEVICE_ATTR(energy_uj, 0400, energy_uj_show, NULL);
-
-static ssize_t temperature_mdeg_show(struct device *dev, struct device_attribute *attr, char *buf)
-{
-	struct ferry_energy_view view;
-
-	ferry_energy_look(dev, &view);
-	return ferry_energy_emit(buf, view.state != FERRY_ENERGY_STALE, view.temperature_mdeg);
-}
-static DEVICE_ATTR_RO(temperature_mdeg);
-
-static ssize_t battery_ppm_show(struct device *dev, struct device_attribute *attr, char *buf)
-{
-	struct ferry_energy_view view;
-
-	ferry_energy_look(dev, &view);
-	return ferry_energy_emit(buf, view.state != FERRY_ENERGY_STALE,
-				 rounddown(view.battery_ppm, FERRY_ENERGY_CHARGE_STEP_PPM));
-}
-static DEVICE_ATTR_RO(battery_ppm);
-
-static ssize_t battery_uwh_show(struct device *dev, struct device_attribute *attr, char *buf)
-{
-	struct ferry_energy_view view;
-
-	ferry_energy_look(dev, &view);
-	return ferry_energy_emit(buf, view.state != FERRY_ENERGY_STALE,
-				 min_t(u64, view.battery_uwh, S64_MAX));
-}
-static DEVICE_ATTR(battery_uwh, 0400, battery_uwh_show, NULL);
-
-static ssize_t charging_show(struct device *dev, struct device_attribute *attr, char *buf)
-{
-	struct ferry_energy_view view;
-
-	ferry_energy_look(dev, &view);
-	return ferry_energy_emit(buf, view.state != FERRY_ENERGY_STALE, view.charging);
-}
-static DEVICE_ATTR_RO(charging);
+FERRY_ENERGY_NUMBER(age_ms, 0444, view.age_ms != U32_MAX, view.age_ms);
+FERRY_ENERGY_NUMBER(power_uw, 0444, view.known, view.public_uw);
+FERRY_ENERGY_NUMBER(uncertainty_uw, 0444, view.known, view.uncertainty_uw);
+FERRY_ENERGY_NUMBER(energy_uj, 0400, true, min_t(u64, view.energy_uj, S64_MAX));
+FERRY_ENERGY_NUMBER(temperature_mdeg, 0444, FERRY_ENERGY_FRESH, view.temperature_mdeg);
+FERRY_ENERGY_NUMBER(battery_ppm, 0444, FERRY_ENERGY_FRESH,
+		    rounddown(view.battery_ppm, FERRY_ENERGY_CHARGE_STEP_PPM));
+FERRY_ENERGY_NUMBER(battery_uwh, 0400, FERRY_ENERGY_FRESH, min_t(u64, view.battery_uwh, S64_MAX));
+FERRY_ENERGY_NUMBER(charging, 0444, FERRY_ENERGY_FRESH, view.charging);
 
 static ssize_t mirror_of_show(struct device *dev, struct device_attribute *attr, char *buf)
 {

@@ -7,6 +7,7 @@
  */
 #include <linux/sysfs.h>
 
+#include "../core/provenance.h"
 #include "../qdisc/stats.h"
 #include "link.h"
 
@@ -60,15 +61,10 @@ static DEVICE_ATTR_RO(state);
 
 static ssize_t source_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	static const char *const names[] = {
-#define ferry_row(provenance_, name_) [provenance_] = name_,
-		FERRY_PROVENANCE_TABLE(ferry_row)
-#undef ferry_row
-	};
 	struct ferry_link_snapshot now;
 
 	ferry_link_snapshot(ferry_link_of(dev), &now);
-	return sysfs_emit(buf, "%s\n", names[now.provenance]);
+	return sysfs_emit(buf, "%s\n", ferry_provenance_name(now.provenance));
 }
 static DEVICE_ATTR_RO(source);
 

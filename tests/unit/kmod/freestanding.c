@@ -9,6 +9,7 @@
 #include "core/energy_total.h"
 #include "core/energy_model.h"
 #include "core/link.h"
+#include "core/provenance.h"
 #include "core/queue.h"
 
 _Bool freestanding_put(struct ferry_queue *queue, struct ferry_packet *packet, __u32 priority,
@@ -96,5 +97,6 @@ __u32 freestanding_link(struct ferry_link_readings *readings, struct ferry_link_
 	ferry_link_sample_take(sample, bytes, bytes, now);
 	return ferry_link_holding(readings, now) + ferry_link_provenance(readings, now) +
 	       ferry_link_age_ms(readings, sample, now, &age_ms) + age_ms +
-	       ferry_link_state(readings, now, FERRY_LINK_STATE_UP);
+	       ferry_link_state(readings, now, FERRY_LINK_STATE_UP) +
+	       (__u32)ferry_provenance_name(ferry_link_provenance(readings, now))[0];
 }
