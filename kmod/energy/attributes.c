@@ -69,17 +69,18 @@ static DEVICE_ATTR_RO(state);
 	}                                                                                         \
 	static DEVICE_ATTR(name_, mode_, name_##_show, NULL)
 
-#define FERRY_ENERGY_FRESH (view.state != FERRY_ENERGY_STALE)
+#define FERRY_ENERGY_FRESH(value_) (view.fresh & FERRY_ENERGY_HAS_##value_)
 
 FERRY_ENERGY_NUMBER(age_ms, 0444, view.age_ms != U32_MAX, view.age_ms);
 FERRY_ENERGY_NUMBER(power_uw, 0444, view.known, view.public_uw);
 FERRY_ENERGY_NUMBER(uncertainty_uw, 0444, view.known, view.uncertainty_uw);
 FERRY_ENERGY_NUMBER(energy_uj, 0400, true, min_t(u64, view.energy_uj, S64_MAX));
-FERRY_ENERGY_NUMBER(temperature_mdeg, 0444, FERRY_ENERGY_FRESH, view.temperature_mdeg);
-FERRY_ENERGY_NUMBER(battery_ppm, 0444, FERRY_ENERGY_FRESH,
+FERRY_ENERGY_NUMBER(temperature_mdeg, 0444, FERRY_ENERGY_FRESH(TEMPERATURE), view.temperature_mdeg);
+FERRY_ENERGY_NUMBER(battery_ppm, 0444, FERRY_ENERGY_FRESH(CHARGE),
 		    rounddown(view.battery_ppm, FERRY_ENERGY_CHARGE_STEP_PPM));
-FERRY_ENERGY_NUMBER(battery_uwh, 0400, FERRY_ENERGY_FRESH, min_t(u64, view.battery_uwh, S64_MAX));
-FERRY_ENERGY_NUMBER(charging, 0444, FERRY_ENERGY_FRESH, view.charging);
+FERRY_ENERGY_NUMBER(battery_uwh, 0400, FERRY_ENERGY_FRESH(UWH),
+		    min_t(u64, view.battery_uwh, S64_MAX));
+FERRY_ENERGY_NUMBER(charging, 0444, FERRY_ENERGY_FRESH(CHARGING), view.charging);
 
 static ssize_t mirror_of_show(struct device *dev, struct device_attribute *attr, char *buf)
 {

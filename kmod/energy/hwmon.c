@@ -41,7 +41,7 @@ static int ferry_hwmon_read(struct device *dev, enum hwmon_sensor_types type, u3
 		return 0;
 	}
 	if (type == hwmon_temp && attr == hwmon_temp_input) {
-		if (view.state == FERRY_ENERGY_STALE)
+		if (!(view.fresh & FERRY_ENERGY_HAS_TEMPERATURE))
 			return -ENODATA;
 		*value = view.temperature_mdeg;
 		return 0;

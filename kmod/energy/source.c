@@ -67,6 +67,7 @@ void ferry_energy_source_view(struct ferry_energy_source *source, struct ferry_e
 	const struct ferry_energy_reading *last = &source->last;
 	const u64 now = ktime_get_boottime_ns();
 	const struct ferry_energy_meter *meter = &source->meter;
+	int i;
 
 	memset(view, 0, sizeof(*view));
 	view->id = source->id;
@@ -76,6 +77,9 @@ void ferry_energy_source_view(struct ferry_energy_source *source, struct ferry_e
 	view->state = ferry_energy_state(meter, now);
 	view->known = ferry_energy_known(meter, now);
 	view->has = last->has;
+	for (i = 0; i < FERRY_ENERGY_VALUES; i++)
+		if (source->until_ns[i] > now)
+			view->fresh |= BIT(i);
 	if (view->known ||
 	    (view->state == FERRY_ENERGY_LIVE && !(last->has & FERRY_ENERGY_HAS_POWER)))
 		view->provenance = last->provenance;
@@ -164,6 +168,7 @@ static enum ferry_energy_taken ferry_energy_take(struct ferry_energy_source *sou
 	const u64 valid_ns = (u64)reading->valid_ms * NSEC_PER_MSEC;
 	const u32 load_ppm = ferry_energy_sampler_load_ppm();
 	enum ferry_energy_taken taken;
+	int i;
 
 	if (reading->has & FERRY_ENERGY_HAS_COUNTER)
 		taken = ferry_energy_take_counter(&source->meter, reading->counter_uj,
@@ -177,6 +182,9 @@ static enum ferry_energy_taken ferry_energy_take(struct ferry_energy_source *sou
 	if (taken == FERRY_ENERGY_OLD)
 		return taken;
 
+	for (i = 0; i < FERRY_ENERGY_VALUES; i++)
+		if (reading->has & BIT(i))
+			source->until_ns[i] = reading->taken_ns + valid_ns;
 	last->taken_ns = reading->taken_ns;
 	last->provenance = reading->provenance;
 	if (reading->has & FERRY_ENERGY_HAS_TEMPERATURE)
@@ -450,8 +458,10 @@ static void ferry_energy_announce(struct ferry_energy_source *source)
 	const struct ferry_energy_view *before = &source->told;
 	struct kobject *kobj = &source->dev->kobj;
 	bool changed = false;
+	u32 turned;
 
 	ferry_energy_source_view(source, &now);
+	turned = now.fresh ^ before->fresh;
 #define ferry_announce(changes, file)                   \
 	do {                                            \
 		if (changes) {                          \
@@ -463,9 +473,14 @@ static void ferry_energy_announce(struct ferry_energy_source *source)
 		       "power_uw");
 	ferry_announce(now.provenance != before->provenance, "source");
 	ferry_announce(now.state != before->state, "state");
-	ferry_announce(now.temperature_mdeg != before->temperature_mdeg, "temperature_mdeg");
-	ferry_announce(now.battery_ppm / 1000 != before->battery_ppm / 1000, "battery_ppm");
-	ferry_announce(now.charging != before->charging, "charging");
+	ferry_announce(now.temperature_mdeg != before->temperature_mdeg ||
+			       turned & FERRY_ENERGY_HAS_TEMPERATURE,
+		       "temperature_mdeg");
+	ferry_announce(now.battery_ppm / 1000 != before->battery_ppm / 1000 ||
+			       turned & FERRY_ENERGY_HAS_CHARGE,
+		       "battery_ppm");
+	ferry_announce(now.charging != before->charging || turned & FERRY_ENERGY_HAS_CHARGING,
+		       "charging");
 	ferry_announce(now.scope != before->scope, "scope");
 	ferry_announce(strcmp(now.mirror_of, before->mirror_of), "mirror_of");
 #undef ferry_announce

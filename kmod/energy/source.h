@@ -37,6 +37,9 @@ enum ferry_energy_owner {
 #define FERRY_ENERGY_HAS_MIRROR	     BIT(7)
 #define FERRY_ENERGY_HAS_SCOPE	     BIT(8)
 
+/* Those of them that hold for a time, as many bits from the lowest on. */
+#define FERRY_ENERGY_VALUES	     6
+
 /**
  * struct ferry_energy_reading - what a source says at one time
  * @taken_ns:	      ktime_get_boottime_ns() of that time
@@ -80,6 +83,7 @@ struct ferry_energy_reading {
  * @state:	  enum ferry_energy_state
  * @scope:	  what a total is made of
  * @has:	  what the source has ever said, FERRY_ENERGY_HAS_*
+ * @fresh:	  what of that holds; not POWER and COUNTER, for which there is @known
  * @age_ms:	  of the last reading; saturates
  * @power_uw:	  average over the last second or more, for root
  * @public_uw:	  the same for everybody
@@ -101,6 +105,7 @@ struct ferry_energy_view {
 	enum ferry_energy_state state;
 	enum ferry_energy_scope scope;
 	u32 has;
+	u32 fresh;
 	u32 age_ms;
 	u64 power_uw;
 	u64 public_uw;
@@ -128,6 +133,7 @@ struct ferry_energy_source {
 	spinlock_t lock;
 	struct ferry_energy_meter meter;
 	struct ferry_energy_reading last;
+	u64 until_ns[FERRY_ENERGY_VALUES]; /* each value of it: a reading need not have all */
 	enum ferry_energy_scope scope;
 	char twin[FERRY_ENERGY_NAME_MAX + 1]; /* found out to show the same sensor */
 

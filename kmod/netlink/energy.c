@@ -13,8 +13,6 @@
 
 static int ferry_genl_put_source(struct sk_buff *skb, const struct ferry_energy_view *view)
 {
-	const bool fresh = view->state != FERRY_ENERGY_STALE;
-
 	if (nla_put_string(skb, FERRY_ENERGY_A_NAME, view->name) ||
 	    nla_put_u32(skb, FERRY_ENERGY_A_KIND, view->kind) ||
 	    nla_put_u32(skb, FERRY_ENERGY_A_PROVENANCE, view->provenance) ||
@@ -31,19 +29,17 @@ static int ferry_genl_put_source(struct sk_buff *skb, const struct ferry_energy_
 		return -EMSGSIZE;
 	if (view->mirror_of[0] && nla_put_string(skb, FERRY_ENERGY_A_MIRROR_OF, view->mirror_of))
 		return -EMSGSIZE;
-	if (!fresh)
-		return 0;
-	if (view->has & FERRY_ENERGY_HAS_TEMPERATURE &&
+	if (view->fresh & FERRY_ENERGY_HAS_TEMPERATURE &&
 	    nla_put_s32(skb, FERRY_ENERGY_A_TEMPERATURE_MDEG, view->temperature_mdeg))
 		return -EMSGSIZE;
-	if (view->has & FERRY_ENERGY_HAS_CHARGE &&
+	if (view->fresh & FERRY_ENERGY_HAS_CHARGE &&
 	    nla_put_u32(skb, FERRY_ENERGY_A_BATTERY_PPM, view->battery_ppm))
 		return -EMSGSIZE;
-	if (view->has & FERRY_ENERGY_HAS_UWH &&
+	if (view->fresh & FERRY_ENERGY_HAS_UWH &&
 	    nla_put_u64_64bit(skb, FERRY_ENERGY_A_BATTERY_UWH, view->battery_uwh,
 			      FERRY_ENERGY_A_PAD))
 		return -EMSGSIZE;
-	if (view->has & FERRY_ENERGY_HAS_CHARGING &&
+	if (view->fresh & FERRY_ENERGY_HAS_CHARGING &&
 	    nla_put_u8(skb, FERRY_ENERGY_A_CHARGING, view->charging))
 		return -EMSGSIZE;
 	return 0;

@@ -603,7 +603,9 @@ enum ferry_energy_kind {
  *                                                         same sensor: this one is left out of
  *                                                         the total
  *   FERRY_ENERGY_A_AGE_MS           u32    ms     in, out as FERRY_LINK_A_AGE_MS
- *   FERRY_ENERGY_A_VALID_MS         u32    ms     in      as FERRY_LINK_A_VALID_MS
+ *   FERRY_ENERGY_A_VALID_MS         u32    ms     in      as FERRY_LINK_A_VALID_MS, of what the
+ *                                                         message says: temperature and battery
+ *                                                         grow old where later ones leave them out
  *   FERRY_ENERGY_A_COUNTER_MAX_UJ   u64    uJ     in      largest value of a counter that does not
  *                                                         wrap at a power of two (powercap's
  *                                                         max_energy_range_uj); not with

@@ -133,6 +133,22 @@ def counters(ferry):
     expect("source of a lost source", read("rapl", "source"), "none")
 
 
+def values_grow_old_one_by_one(ferry):
+    """A temperature that a collector no longer sends is not that of its last power."""
+    ferry.push("halves", "BATTERY", power_uw=1000000, temperature_mdeg=21000, battery_ppm=500000, valid_ms=1500)
+    expect("a temperature that holds", read("halves", "temperature_mdeg"), "21000")
+    for _ in range(4):
+        time.sleep(0.5)
+        ferry.push("halves", "BATTERY", power_uw=1000000, valid_ms=1500)
+    expect("state of what is still fed", read("halves", "state"), "live")
+    for name in ("temperature_mdeg", "battery_ppm"):
+        expect(f"{name} that is said no more", read("halves", name), "unknown")
+        expect(f"{name} by netlink", ferry.get("halves").get(name), None)
+    expect("temperature in hwmon",
+           [read_or_error(path) for path in (CLASS / "halves").glob("hwmon*/temp1_input")], ["ENODATA"])
+    ferry.delete("halves")
+
+
 def refusals(ferry):
     refused("another total", errno.EBUSY, ferry.push, "total", "BOARD", power_uw=1)
     for name in ("model", "mode", "version", "none", "psy-BAT0", "thermal-soc", "ferry_total", "",
@@ -258,6 +274,7 @@ def main():
     ferry = Ferry()
     battery_and_thermal_zone()
     counters(ferry)
+    values_grow_old_one_by_one(ferry)
     refusals(ferry)
     frozen_and_fake(ferry)
     hwmon()
