@@ -4,6 +4,7 @@ import ctypes
 import errno
 import os
 import pathlib
+import struct
 import subprocess
 
 from genl import NLM_F_DUMP, C, Genl, attr, u32
@@ -71,7 +72,7 @@ def _setns(fd):
 
 
 def mode():
-    """Every namespace hears of the mode, also a container; once for each change."""
+    """Every namespace hears of the mode, also a container, once for each change; of energy the machine's only."""
     found = []
     to_parent, to_child = os.pipe(), os.pipe()
     child = os.fork()
@@ -82,10 +83,21 @@ def mode():
         listener.join("energy")
         os.write(to_parent[1], b"r")
         os.read(to_child[0], 1)
-        os.write(to_parent[1], repr([(c, what) for c, what, _ in heard(listener)]).encode() + b"\n")
+        os.write(to_parent[1], repr([(c, u32(got[C["FERRY_MODE_A_MODE"]]) if c == MODE else got)
+                                      for c, got in listener.events(1.0)]).encode() + b"\n")
         os._exit(0)
     os.read(to_parent[0], 1)
-    family = Genl()
+    family, machine = Genl(), Genl()
+    machine.join("energy")
+    name = attr(C["FERRY_ENERGY_A_NAME"], "rack")
+    family.request("ENERGY_SET", name + attr(C["FERRY_ENERGY_A_KIND"], C["FERRY_ENERGY_KIND_BOARD"])
+                   + attr(C["FERRY_ENERGY_A_PROVENANCE"], C["FERRY_PROVENANCE_FAKE"])
+                   + attr(C["FERRY_ENERGY_A_POWER_UW"], struct.pack("=Q", 5000000)))
+    family.request("ENERGY_DEL", name)
+    expected = [(C["FERRY_CMD_ENERGY_CHANGED"], b"rack\0"), (C["FERRY_CMD_ENERGY_GONE"], b"rack\0")]
+    told = [(c, got[C["FERRY_ENERGY_A_NAME"]]) for c, got in machine.events(1.0)]
+    if [event for event in told if event[1] != b"total\0"] != expected:
+        found.append(f"the machine heard {told} of energy, not {expected}")
     for word in ("SAVER", "SAVER", "CRITICAL", "NORMAL"):
         family.request("MODE_SET", attr(C["FERRY_MODE_A_MODE"], C["FERRY_MODE_" + word]))
         got = u32(family.request("MODE_GET")[0][1][C["FERRY_MODE_A_MODE"]])
