@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bpf/behaviour.h on generated flows: how often it is right, and how soon. Prints the table of
+ * bpf/behaviour.h on generated and on captured flows: how often it is right, and how soon. Prints the table of
  * Documentation/measuring.md. The generators know nothing of the thresholds; they follow what the
  * protocols do (segments of 1448 bytes or GSO packets, round trips, jitter, chunks of JSON in TLS
  * records).
  */
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -121,6 +122,19 @@ static void ollama_stream(struct flow *f)
 static void fast_stream(struct flow *f)
 {
 	stream(f, 250, 60, 4500 + roll(f, 4000), 40);
+}
+
+/* Of a server that has others to answer as well: chunks alike, no pace to speak of. */
+static void busy_stream(struct flow *f)
+{
+	const uint32_t bytes = 100 + roll(f, 250), gap_us = 30000 + roll(f, 120000);
+
+	send(f, about(f, 300, 50), SEGMENT);
+	wait_us(f, about(f, 1200000, 50));
+	for (int i = 0; i < 150; i++) {
+		send(f, about(f, bytes, 4), SEGMENT);
+		wait_us(f, 12000 + irregular(f, gap_us));
+	}
 }
 
 static void exchange(struct flow *f, uint32_t bytes, uint32_t back, uint32_t segment,
@@ -281,6 +295,7 @@ static const struct generator generators[] = {
 	{"OpenAI stream over TLS", openai_stream, FERRY_BEHAVIOUR_TOKENS},
 	{"Ollama stream", ollama_stream, FERRY_BEHAVIOUR_TOKENS},
 	{"fast stream, 1 to 4 tokens each", fast_stream, FERRY_BEHAVIOUR_TOKENS},
+	{"stream of a busy server", busy_stream, FERRY_BEHAVIOUR_TOKENS},
 	{"hidden states f16, segments", hidden_states, FERRY_BEHAVIOUR_EXCHANGE},
 	{"hidden states f16, GSO", hidden_states_gso, FERRY_BEHAVIOUR_EXCHANGE},
 	{"hidden states int8", int8_hidden_states, FERRY_BEHAVIOUR_EXCHANGE},
@@ -388,6 +403,92 @@ static void test_precision_and_recall(void **state)
 		assert_true(steady[g] >= 0.9);
 }
 
+/* Packets of a capture, as captures/capture writes them, into @f. */
+static void read_capture(struct flow *f, const char *name)
+{
+	char path[512], line[128];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", FERRY_CAPTURES, name);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	memset(f, 0, sizeof(*f));
+	while (fgets(line, sizeof(line), file)) {
+		unsigned long long us;
+		unsigned int bytes, acknowledged;
+
+		assert_int_equal(sscanf(line, "%llu %u %u", &us, &bytes, &acknowledged), 3);
+		f->now_ns = 1000000000ULL + us * 1000;
+		if (f->n && acknowledged != f->acknowledged)
+			f->messages++;
+		f->acknowledged = acknowledged;
+		put(f, bytes);
+	}
+	fclose(file);
+}
+
+/*
+ * Real flows. The first packets are what they are decided by: twenty, and of an exchange, which may
+ * begin with anything, five messages behind them. What is none of the three must not be held for
+ * tokens or an exchange; whether it is bulk is a matter of taste.
+ */
+static void test_captured_flows(void **state)
+{
+	static struct flow f;
+	static const struct {
+		const char *prefix;
+		int truth;
+	} kinds[] = {
+		{"tokens-", FERRY_BEHAVIOUR_TOKENS},
+		{"exchange-", FERRY_BEHAVIOUR_EXCHANGE},
+		{"bulk-", FERRY_BEHAVIOUR_BULK},
+		{"other-", FERRY_BEHAVIOUR_UNKNOWN},
+	};
+	unsigned int seen[4] = {0};
+	struct dirent *entry;
+	DIR *directory = opendir(FERRY_CAPTURES);
+
+	(void)state;
+	assert_non_null(directory);
+	while ((entry = readdir(directory))) {
+		struct ferry_behaviour b = {0};
+		uint32_t decided = DECISION_PACKETS, all = 0, right = 0, wrong = 0;
+		int k = 0;
+
+		if (!strstr(entry->d_name, ".flow"))
+			continue;
+		while (k < 4 && strncmp(entry->d_name, kinds[k].prefix, strlen(kinds[k].prefix)))
+			k++;
+		assert_true(k < 4);
+		seen[k]++;
+		read_capture(&f, entry->d_name);
+		assert_true(f.n > DECISION_PACKETS);
+		if (kinds[k].truth == FERRY_BEHAVIOUR_EXCHANGE)
+			while (decided < f.n && f.message[decided] < f.message[DECISION_PACKETS] +
+									     EXCHANGE_MESSAGES + 1)
+				decided++;
+		for (uint32_t i = 0; i < f.n; i++) {
+			const int kind = kind_of(ferry_behaviour_see(&b, &f.packets[i]));
+
+			if (i < decided)
+				continue;
+			all++;
+			right += kind == kinds[k].truth;
+			wrong += kind == FERRY_BEHAVIOUR_TOKENS || kind == FERRY_BEHAVIOUR_EXCHANGE;
+		}
+		print_message("# %-32s %4u packets later, right %5.3f\n", entry->d_name, all,
+			      all ? (kinds[k].truth ? right : all - wrong) / (double)all : 0);
+		assert_true(all >= 10);
+		if (kinds[k].truth)
+			assert_true(right >= all * 0.95);
+		else
+			assert_int_equal(wrong, 0);
+	}
+	closedir(directory);
+	for (int k = 0; k < 4; k++)
+		assert_true(seen[k]);
+}
+
 /* A stream that stalls, or loses packets, is still a stream. */
 static void test_hysteresis(void **state)
 {
@@ -432,6 +533,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_precision_and_recall),
+		cmocka_unit_test(test_captured_flows),
 		cmocka_unit_test(test_hysteresis),
 		cmocka_unit_test(test_absurd_packets),
 	};
