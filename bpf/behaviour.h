@@ -4,11 +4,12 @@
  * program and into a userspace test that measures how often it is right; integers only.
  *
  * Packets less than a pause apart are one message, and so are those on both sides of a pause that
- * follows a full packet and brings no answer: there the sender waits for its window. A token stream is small messages at a regular
- * pace that nobody answers; an exchange of activations is messages of one size, each sent after an
- * answer to the one before; bulk is full packets with neither. That the peer answered shows in the
- * acknowledgement number, so that one direction is enough. It also tells a token stream from
- * somebody who types: each of those echoes answers a key.
+ * follows a full packet and brings no answer: there the sender waits for its window. A token
+ * stream is small messages at a regular pace that nobody answers; an exchange of activations is
+ * messages of one size, each sent after an answer to the one before; bulk is full packets with
+ * neither. That the peer answered shows in the acknowledgement number, so that one direction is
+ * enough. It also tells a token stream from somebody who types: each of those echoes answers a
+ * key.
  */
 #ifndef FERRY_BPF_BEHAVIOUR_H
 #define FERRY_BPF_BEHAVIOUR_H
@@ -140,8 +141,8 @@ static inline void ferry_behaviour_message(struct ferry_behaviour *b, __u32 size
 }
 
 /*
- * @slack: of 8, what a flow that is held for it already may deviate more. A server that is busy with
- * others loses its pace, but its chunks differ by the length of a word only.
+ * @slack: of 8, what a flow that is held for it already may deviate more. A server that is busy
+ * with others loses its pace, but its chunks differ by the length of a word only.
  */
 static inline _Bool ferry_behaviour_is_tokens(const struct ferry_behaviour *b, __u32 slack)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bpf/behaviour.h on generated and on captured flows: how often it is right, and how soon. Prints the table of
- * Documentation/measuring.md. The generators know nothing of the thresholds; they follow what the
- * protocols do (segments of 1448 bytes or GSO packets, round trips, jitter, chunks of JSON in TLS
- * records).
+ * bpf/behaviour.h on generated and on captured flows: how often it is right, and how soon. Prints
+ * the table of Documentation/measuring.md. The generators know nothing of the thresholds; they
+ * follow what the protocols do (segments of 1448 bytes or GSO packets, round trips, jitter, chunks
+ * of JSON in TLS records).
  */
 #include <dirent.h>
 #include <setjmp.h>
