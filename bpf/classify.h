@@ -160,8 +160,8 @@ struct ferry_classify_settings {
 	/* Class of each enum ferry_behaviour_kind, or FERRY_CLASSIFY_NO_CLASS. */
 	__u8 kinds[FERRY_CLASSIFY_KINDS];
 	/*
-	 * What userspace has to know to take over from one that crashed; the program ignores it, but
-	 * for the epoch.
+	 * What userspace has to know to take over from one that crashed; the program ignores it,
+	 * but for the epoch.
 	 */
 	__u32 device;
 	__u32 priority;

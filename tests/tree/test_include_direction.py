@@ -29,7 +29,7 @@ MAY_INCLUDE = {
               "store"],
     "tc": [],
     "cli": ["base", "model", "compute", "engine", "telemetry", "plan", "wire", "node", "api", "net",
-            "store", "train", "serve"],
+            "store", "train", "serve", "tc"],
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.M)

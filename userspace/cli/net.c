@@ -15,6 +15,10 @@ static const char command_name[] = "ferry net";
 static const struct net_verb verbs[] = {
 	{"up", ferry_cli_net_up, "put qdisc, classifier and rules on an interface"},
 	{"down", ferry_cli_net_down, "give back what was found there"},
+	{"status", ferry_cli_net_status, "what works there, what does not and why"},
+	{"rules", ferry_cli_net_rules, "check, apply and show the classifier's rules"},
+	{"explain", ferry_cli_net_explain, "the class of a flow, and who decides it"},
+	{"watch", ferry_cli_net_watch, "what the classes send, second by second"},
 	{"show", ferry_cli_net_show, "readings of links and energy, and the mode, of the module"},
 	{"push", ferry_cli_net_push, "push link DEVICE | energy NAME | model | mode: readings in"},
 	{"remove", ferry_cli_net_remove, "an energy source that was pushed"},

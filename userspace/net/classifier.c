@@ -474,6 +474,8 @@ int ferry_classifier_clear(unsigned int device, const char *directory, struct fe
 			memset(&c->settings, 0, sizeof(c->settings));
 		ret = take_away(c, err);
 	} else if (ret == -ENOENT) {
+		/* Killed after the last pin of it, or before the first. */
+		ferry_pins_tidy(&c->pins);
 		ret = 0;
 	}
 	libbpf_set_print(printer);

@@ -41,7 +41,8 @@ struct ferry_classifier_options {
  * one of another version is replaced, and loses them. Foreign filters are left as they are.
  *
  * Return: 0 with *@out to be closed, -ENODEV (no such interface, or its link header is unknown),
- * -EPERM, -ENOTDIR (no BPF file system), -EBUSY (another process is at it), -EOPNOTSUPP (the hook cannot be had) or what the kernel said.
+ * -EPERM, -ENOTDIR (no BPF file system), -EBUSY (another process is at it), -EOPNOTSUPP (the hook
+ * cannot be had) or what the kernel said.
  */
 int ferry_classifier_start(struct ferry_classifier **out,
 			   const struct ferry_classifier_options *options, struct ferry_error *err);
@@ -107,6 +108,10 @@ struct ferry_classifier_count {
 /* @counts: [FERRY_CLASSIFY_SOURCES][FERRY_CLASS_COUNT] of bpf/classify.h. */
 int ferry_classifier_counts(struct ferry_classifier *c, struct ferry_classifier_count *counts,
 			    struct ferry_error *err);
+
+/* What each rule has decided: @packets [@n], of rule i + 1 at i. */
+int ferry_classifier_hits(struct ferry_classifier *c, uint64_t *packets, unsigned int n,
+			  struct ferry_error *err);
 
 /* "kept", "socket" ... of enum ferry_classify_source; NULL beyond the last. */
 const char *ferry_classifier_source_name(unsigned int source);

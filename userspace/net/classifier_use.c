@@ -116,6 +116,26 @@ int ferry_classifier_counts(struct ferry_classifier *c, struct ferry_classifier_
 	return ret;
 }
 
+int ferry_classifier_hits(struct ferry_classifier *c, uint64_t *packets, unsigned int n,
+			  struct ferry_error *err)
+{
+	const int cpus = libbpf_num_possible_cpus();
+	uint64_t *each = cpus > 0 ? calloc((size_t)cpus, sizeof(*each)) : NULL;
+	int ret = 0;
+
+	if (!each)
+		return ferry_fail_memory(err, "counters", (size_t)cpus * sizeof(*each));
+	for (uint32_t rule = 1; rule <= n && !ret; rule++) {
+		packets[rule - 1] = 0;
+		if (bpf_map_lookup_elem(c->maps[FERRY_MAP_HITS], &rule, each))
+			ret = fail_map(err, "reading the counters of rules");
+		for (int i = 0; i < cpus && !ret; i++)
+			packets[rule - 1] += each[i];
+	}
+	free(each);
+	return ret;
+}
+
 const char *ferry_classifier_source_name(unsigned int source)
 {
 	static const char *const names[FERRY_CLASSIFY_SOURCES] = {
@@ -177,6 +197,21 @@ static int write_frame(const struct ferry_classifier_question *q, uint8_t frame[
 	return bytes + (q->protocol == IPPROTO_TCP ? TCP_BYTES : UDP_BYTES);
 }
 
+static int rule_packets(struct ferry_classifier *c, struct ferry_classifier_answer *answer,
+			struct ferry_error *err)
+{
+	const int cpus = libbpf_num_possible_cpus();
+	uint64_t *each = cpus > 0 ? calloc((size_t)cpus, sizeof(*each)) : NULL;
+
+	if (!each)
+		return ferry_fail_memory(err, "counters", (size_t)cpus * sizeof(*each));
+	if (!bpf_map_lookup_elem(c->maps[FERRY_MAP_HITS], &answer->rule, each))
+		for (int i = 0; i < cpus; i++)
+			answer->rule_packets += each[i];
+	free(each);
+	return 0;
+}
+
 int ferry_classifier_explain(struct ferry_classifier *c,
 			     const struct ferry_classifier_question *question,
 			     struct ferry_classifier_answer *answer, struct ferry_error *err)
@@ -189,8 +224,6 @@ int ferry_classifier_explain(struct ferry_classifier *c,
 	const int bytes = write_frame(question, frame, &key);
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .ctx_in = &context,
 		    .ctx_size_in = sizeof(context));
-	uint64_t *hits;
-	int cpus;
 
 	if (bytes < 0 || question->dscp > 63)
 		return ferry_fail(err, FERRY_ERROR_CALLER, -EINVAL,
@@ -206,15 +239,5 @@ int ferry_classifier_explain(struct ferry_classifier *c,
 		answer->known = true;
 		answer->flow_packets = flow.packets;
 	}
-	cpus = libbpf_num_possible_cpus();
-	if (!answer->rule || cpus <= 0)
-		return 0;
-	hits = calloc((size_t)cpus, sizeof(*hits));
-	if (!hits)
-		return ferry_fail_memory(err, "counters", (size_t)cpus * sizeof(*hits));
-	if (!bpf_map_lookup_elem(c->maps[FERRY_MAP_HITS], &answer->rule, hits))
-		for (int i = 0; i < cpus; i++)
-			answer->rule_packets += hits[i];
-	free(hits);
-	return 0;
+	return answer->rule ? rule_packets(c, answer, err) : 0;
 }

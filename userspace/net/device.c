@@ -37,8 +37,8 @@ uint64_t ferry_network_namespace(void)
 }
 
 /*
- * The number of the interface's directory in sysfs, which is never used again; 0 where sysfs is that
- * of another network namespace.
+ * The number of the interface's directory in sysfs, which is never used again; 0 where sysfs is
+ * that of another network namespace.
  */
 static uint64_t directory_number(const struct ferry_device *device)
 {

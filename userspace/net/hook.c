@@ -88,8 +88,8 @@ static struct nl_msg *filter_message(const struct ferry_filter *filter, int prog
 }
 
 /*
- * Tries one priority; 0 or what the kernel said of the filter. *made: in, that clsact is to be made;
- * out, that it was. Both in one piece: a process that dies leaves both or neither.
+ * Tries one priority, and makes clsact where that is asked for: 0 or what the kernel said of the
+ * filter. Both in one piece: a process that dies leaves both or neither.
  */
 static int try_filter(struct ferry_filter *filter, int program, char *reason,
 		      struct ferry_error *err)
@@ -197,7 +197,7 @@ int ferry_hook_detach(struct ferry_filter *filter, uint32_t program, struct ferr
 	if (ret > 0) {
 		ret = ferry_hook_count_filters(filter->device, err);
 		if (ret == there) {
-			/* The filter goes with it, so that nothing is half done when we are killed. */
+			/* The filter goes with it, so that a kill leaves nothing half done. */
 			hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
 			return fail_detach(filter, bpf_tc_hook_destroy(&hook), err);
 		}

@@ -19,7 +19,7 @@
 #include "net/classifier.h"
 #include "net/device.h"
 
-enum { LOCK_TRIES = 300, LOCK_PAUSE_MS = 100, NAME_BYTES = 40 };
+enum { LOCK_TRIES = 300, LOCK_PAUSE_MS = 100, NAME_BYTES = 40, OPEN_TRIES = 10 };
 
 static int make_directory(const char *path, struct ferry_error *err)
 {
@@ -33,8 +33,8 @@ static int make_directory(const char *path, struct ferry_error *err)
 }
 
 /*
- * Whoever holds the lock loads a program, which has been seen to take 8 s on a busy machine, but not
- * for ever.
+ * Whoever holds the lock loads a program, which has been seen to take 8 s on a busy machine, but
+ * not for ever.
  */
 static int take_lock(struct ferry_pins *pins, struct ferry_error *err)
 {
@@ -76,10 +76,47 @@ static int check_file_system(const char *root, struct ferry_error *err)
 		"%s is not on a BPF file system; `mount -t bpf bpf /sys/fs/bpf` makes one", root);
 }
 
+static int make_directories(const struct ferry_pins *pins, struct ferry_error *err)
+{
+	int ret = check_file_system(pins->root, err);
+
+	if (!ret)
+		ret = make_directory(pins->root, err);
+	return ret ? ret : make_directory(pins->path, err);
+}
+
+/* Whether the descriptor is still what the path leads to. */
+static bool is_the_same(int fd, const char *path)
+{
+	struct stat here, there;
+
+	return !fstat(fd, &here) && !stat(path, &there) && here.st_ino == there.st_ino;
+}
+
+/* Opens and locks the directory of the interface. */
+static int open_directory(struct ferry_pins *pins, struct ferry_error *err)
+{
+	int ret;
+
+	pins->lock = open(pins->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (pins->lock < 0 && errno != ENOENT)
+		return ferry_fail(err, FERRY_ERROR_SYSTEM, errno == EACCES ? -EPERM : -errno,
+				  "%s cannot be opened: %s", pins->path, ferry_errno_text(-errno));
+	ret = pins->lock < 0 ? -ENOENT : take_lock(pins, err);
+	/* Whoever had the lock may have taken the directory away. */
+	if (!ret && !is_the_same(pins->lock, pins->path))
+		ret = -ENOENT;
+	if (ret)
+		ferry_pins_close(pins);
+	return ret == -ENOENT ? ferry_fail(err, FERRY_ERROR_CALLER, ret,
+					   "no classifier runs there: %s is missing", pins->path)
+			      : ret;
+}
+
 int ferry_pins_open(struct ferry_pins *pins, const char *root, unsigned int device, int make,
 		    struct ferry_error *err)
 {
-	int ret;
+	int ret = -ENOENT;
 
 	pins->lock = -1;
 	if (!root)
@@ -93,25 +130,14 @@ int ferry_pins_open(struct ferry_pins *pins, const char *root, unsigned int devi
 	/* Interfaces of different network namespaces have the same indices. */
 	snprintf(pins->path + strlen(root), sizeof(pins->path) - strlen(root), "/%" PRIu64 "-%u",
 		 ferry_network_namespace(), device);
-	if (make) {
-		ret = check_file_system(root, err);
+	for (int i = 0; i < OPEN_TRIES; i++) {
+		ret = make ? make_directories(pins, err) : 0;
 		if (!ret)
-			ret = make_directory(root, err);
-		if (!ret)
-			ret = make_directory(pins->path, err);
-		if (ret)
-			return ret;
+			ret = open_directory(pins, err);
+		/* Somebody else took it away in between. */
+		if (ret != -ENOENT || !make)
+			break;
 	}
-	pins->lock = open(pins->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (pins->lock < 0 && errno == ENOENT)
-		return ferry_fail(err, FERRY_ERROR_CALLER, -ENOENT,
-				  "no classifier runs on interface %u", device);
-	if (pins->lock < 0)
-		return ferry_fail(err, FERRY_ERROR_SYSTEM, -errno, "%s cannot be opened: %s",
-				  pins->path, ferry_errno_text(-errno));
-	ret = take_lock(pins, err);
-	if (ret)
-		ferry_pins_close(pins);
 	return ret;
 }
 
@@ -130,9 +156,7 @@ void ferry_pins_path(const struct ferry_pins *pins, const char *name,
 
 void ferry_pins_remove(struct ferry_pins *pins)
 {
-	char shared[FERRY_PIN_PATH + 64];
 	DIR *dir = opendir(pins->path);
-	bool last = true;
 	struct dirent *e;
 
 	if (dir) {
@@ -142,8 +166,16 @@ void ferry_pins_remove(struct ferry_pins *pins)
 		closedir(dir);
 	}
 	rmdir(pins->path);
-	/* What interfaces share goes with the last of them. */
-	dir = opendir(pins->root);
+	ferry_pins_tidy(pins);
+}
+
+void ferry_pins_tidy(const struct ferry_pins *pins)
+{
+	char shared[FERRY_PIN_PATH + 64];
+	DIR *dir = opendir(pins->root);
+	bool last = true;
+	struct dirent *e;
+
 	while (dir && (e = readdir(dir)))
 		if (e->d_name[0] >= '0' && e->d_name[0] <= '9')
 			last = false;

@@ -36,7 +36,10 @@ void ferry_pins_close(struct ferry_pins *pins);
 void ferry_pins_path(const struct ferry_pins *pins, const char *name,
 		     char path[FERRY_PIN_PATH + 64]);
 
-/* Removes every pin of the interface and its directory, and the root where it is empty then. */
+/* Removes every pin of the interface and its directory, and what interfaces share with the last. */
 void ferry_pins_remove(struct ferry_pins *pins);
+
+/* Removes what interfaces share, and the root, where no interface is left. */
+void ferry_pins_tidy(const struct ferry_pins *pins);
 
 #endif

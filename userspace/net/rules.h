@@ -75,8 +75,8 @@ void ferry_rules_free(struct ferry_rules *rules);
  * device or a control group that is not there is refused before anything is changed.
  *
  * Return: 0, -ENODEV, -ENOENT (also where the classifier was stopped meanwhile), -EBUSY (another
- * process changes it for longer than half a minute), -ENOSPC (then old rules that a new one had replaced are gone) or
- * what the kernel said.
+ * process changes it for longer than half a minute), -ENOSPC (then old rules that a new one had
+ * replaced are gone) or what the kernel said.
  */
 int ferry_rules_apply(const struct ferry_rules *rules, struct ferry_classifier *c,
 		      struct ferry_error *err);
