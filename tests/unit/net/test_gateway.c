@@ -4,7 +4,7 @@
  * beside what others have there. With ferry.ko loaded (tests/vm/gateway) the qdisc takes part.
  *
  * Each kill loads the program again, so by default only every third step is one. An argument says
- * how many apart; 1 takes minutes.
+ * how many apart (1 takes minutes), a second one which tests to run, as cmocka's filters do.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -611,5 +611,7 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && atoi(argv[1]) > 0)
 		apart = (unsigned int)atoi(argv[1]);
+	if (argc > 2)
+		cmocka_set_test_filter(argv[2]);
 	return cmocka_run_group_tests_name("net/gateway", tests, set_up, tear_down);
 }
