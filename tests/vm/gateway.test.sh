@@ -12,7 +12,8 @@ ferry=$BUILD/userspace/cli/ferry
 [ -x "$ferry" ] || skip "$ferry is not built; \`make\` builds it"
 unit_test=$BUILD/tests/unit/net/test_gateway
 [ -x "$unit_test" ] || skip "$unit_test is not built; \`make\` builds it"
-modprobe -a veth sch_ingress cls_bpf sch_fq_codel sch_prio 2>/dev/null || true
+modprobe -a veth sch_ingress cls_bpf sch_prio sch_htb sch_tbf sch_red
+modprobe -a sch_fq_codel sch_codel sch_fq sch_sfq sch_pie sch_fq_pie sch_cake
 insmod "$module"
 mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
 
@@ -96,6 +97,12 @@ seen=$(setpriv --reuid 1000 --regid 1000 --clear-groups sh -c \
 echo "$seen" | grep -e "10\.[12]\.0" -e 7001 && fail "R-43: a user reads of flows"
 "$ferry" net down wan0
 rm -rf /tmp/rules
+
+# Every kind of qdisc that is said to come back as it was does.
+output=$(CMOCKA_MESSAGE_OUTPUT=TAP "$BUILD/tests/unit/net/test_qdisc" 2>&1) || fail "$output"
+for kind in pfifo bfifo fq_codel codel fq sfq pie fq_pie cake; do
+	case $output in *"given back: $kind "*) ;; *) fail "$kind was not tried: $output" ;; esac
+done
 
 # With the qdisc in it: a kill now and then, a foreign qdisc ferry, a rate that changes in place.
 output=$(CMOCKA_MESSAGE_OUTPUT=TAP "$unit_test" 40 '*killed_at*' 2>&1) || fail "$output"

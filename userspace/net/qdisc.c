@@ -343,6 +343,52 @@ static struct nl_msg *as_it_was(int flags, unsigned int device, const struct fer
 	return NULL;
 }
 
+/* How a kind keeps a time: microseconds times 1000, without its lowest bits. */
+static uint32_t shown_us(uint32_t us, unsigned int bits)
+{
+	const uint64_t kept = (uint64_t)us * 1000 >> bits << bits;
+
+	return (uint32_t)(kept / 1000);
+}
+
+/*
+ * Some kinds show times rounded down, so that what they show would be rounded down once more. What
+ * they were given was the next microsecond.
+ */
+static void undo_rounding(struct ferry_qdisc *q)
+{
+	enum { CODEL_BITS = 10, PIE_BITS = 6 };
+	static const struct {
+		const char *kind;
+		int attribute;
+		unsigned int bits;
+	} times[] = {
+		{"fq_codel", TCA_FQ_CODEL_TARGET, CODEL_BITS},
+		{"fq_codel", TCA_FQ_CODEL_INTERVAL, CODEL_BITS},
+		{"fq_codel", TCA_FQ_CODEL_CE_THRESHOLD, CODEL_BITS},
+		{"codel", TCA_CODEL_TARGET, CODEL_BITS},
+		{"codel", TCA_CODEL_INTERVAL, CODEL_BITS},
+		{"codel", TCA_CODEL_CE_THRESHOLD, CODEL_BITS},
+		{"pie", TCA_PIE_TARGET, PIE_BITS},
+		{"fq_pie", TCA_FQ_PIE_TARGET, PIE_BITS},
+	};
+	struct nlattr *a = (struct nlattr *)q->options;
+	int left = (int)q->option_bytes;
+
+	for (; nla_ok(a, left); a = nla_next(a, &left))
+		for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+			uint32_t us;
+
+			if (strcmp(q->kind, times[i].kind) || nla_type(a) != times[i].attribute ||
+			    nla_len(a) != sizeof(us))
+				continue;
+			us = nla_get_u32(a);
+			if (shown_us(us, times[i].bits) != us)
+				us++;
+			memcpy(nla_data(a), &us, sizeof(us));
+		}
+}
+
 int ferry_qdisc_change_back(unsigned int device, const struct ferry_qdisc *was,
 			    struct ferry_error *err)
 {
@@ -353,10 +399,12 @@ int ferry_qdisc_restore(unsigned int device, uint32_t handle, const struct ferry
 			struct ferry_error *err)
 {
 	static const char doing[] = "giving the interface its qdisc back";
+	struct ferry_qdisc again = *was;
 	int ret;
 
+	undo_rounding(&again);
 	if (was->handle)
-		return run(as_it_was(NLM_F_CREATE | NLM_F_REPLACE, device, was), doing, device,
+		return run(as_it_was(NLM_F_CREATE | NLM_F_REPLACE, device, &again), doing, device,
 			   err);
 	ret = run(ferry_route_message(RTM_DELQDISC, 0, device, FERRY_QDISC_ROOT, handle), doing,
 		  device, err);

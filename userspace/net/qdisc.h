@@ -35,7 +35,7 @@ struct ferry_qdisc {
 	bool sized; /* has a size table or an estimator, or shares its filters */
 	/* As the kernel gave them; more bytes than there is room for: none are here. */
 	size_t option_bytes;
-	uint8_t options[FERRY_QDISC_OPTIONS];
+	uint8_t options[FERRY_QDISC_OPTIONS] __attribute__((aligned(4)));
 	uint64_t packets, bytes, drops;
 	uint32_t backlog, qlen;
 	/* Of kind ferry only. */

@@ -172,7 +172,7 @@ static void leave_as_found(enum ferry_classifier_hook hook)
 		"tc qdisc add dev fe0 clsact && tc filter add dev fe0 egress prio 3 " FOREIGN " && "
 		"tc filter add dev fe0 ingress prio 254 " FOREIGN,
 		/* Somebody sits where we would. */
-		"tc qdisc add dev fe0 clsact && tc filter add dev fe0 egress prio 254 " FOREIGN,
+		("tc qdisc add dev fe0 clsact && tc filter add dev fe0 egress prio 254 " FOREIGN),
 	};
 
 	or_skip(hook);
