@@ -222,11 +222,11 @@ bool ferry_qdisc_restorable(const struct ferry_qdiscs *list, const struct ferry_
 {
 	/*
 	 * Kinds without classes whose options, as they are shown, are all that they were made from.
-	 * Not red, choke, tbf (tables that are not shown) nor netem (distributions).
+	 * Not red, choke, tbf (tables that are not shown), netem (distributions) nor fq_pie (it
+	 * refuses what it shows).
 	 */
-	static const char *const kinds[] = {"pfifo", "bfifo",	"fq",	     "fq_codel",
-					    "codel", "sfq",	"pie",	     "fq_pie",
-					    "cake",  "noqueue", "pfifo_fast"};
+	static const char *const kinds[] = {"pfifo", "bfifo", "fq",   "fq_codel", "codel",
+					    "sfq",   "pie",   "cake", "noqueue",  "pfifo_fast"};
 	bool known = false;
 
 	*why = "";
@@ -370,7 +370,6 @@ static void undo_rounding(struct ferry_qdisc *q)
 		{"codel", TCA_CODEL_INTERVAL, CODEL_BITS},
 		{"codel", TCA_CODEL_CE_THRESHOLD, CODEL_BITS},
 		{"pie", TCA_PIE_TARGET, PIE_BITS},
-		{"fq_pie", TCA_FQ_PIE_TARGET, PIE_BITS},
 	};
 	struct nlattr *a = (struct nlattr *)q->options;
 	int left = (int)q->option_bytes;

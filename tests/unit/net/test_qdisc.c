@@ -83,7 +83,6 @@ static void test_r28_qdiscs_are_given_back(void **state)
 		"fq limit 777 flow_limit 77 quantum 3000 maxrate 7mbit",
 		"sfq perturb 10 limit 77",
 		"pie target 15001us tupdate 16ms alpha 3",
-		"fq_pie limit 777 target 13ms",
 		"cake bandwidth 7mbit rtt 77ms overhead 18 mpu 64 nat wash",
 		"cake unlimited diffserv4 ack-filter",
 	};
@@ -110,7 +109,8 @@ static void test_r28_qdiscs_are_given_back(void **state)
 /* What the kernel would not make again as it was is known for that. */
 static void test_r28_what_cannot_be_given_back(void **state)
 {
-	static const char *const kinds[] = {"htb", "prio", "tbf rate 1mbit burst 10k latency 50ms",
+	static const char *const kinds[] = {"htb", "prio", "fq_pie",
+					    "tbf rate 1mbit burst 10k latency 50ms",
 					    "red limit 60000 avpkt 1000"};
 	struct ferry_qdiscs found;
 	unsigned int n = 0;
