@@ -261,6 +261,29 @@ static void test_r28_up_is_killed_at_every_step(void **state)
 	}
 }
 
+/* The first steps, which write the record and put the qdisc there: none of them loads a program. */
+static void test_r28_a_kill_around_the_qdisc(void **state)
+{
+	static char before[LISTING], after[LISTING];
+	const struct ferry_gateway_options options = usual(found[FOUND - 1].hook);
+	unsigned int put = 0;
+
+	(void)state;
+	or_skip();
+	must(found[FOUND - 1].make);
+	list(before);
+	for (unsigned int step = 1; step <= 12; step++) {
+		assert_true(killed_at(step, work_up, &options));
+		list(after);
+		put += strstr(after, "\"kind\":\"ferry\"") != NULL;
+		down();
+		list(after);
+		assert_string_equal(after, before);
+	}
+	assert_int_equal(put > 0, has_module);
+	run(found[FOUND - 1].unmake);
+}
+
 /* Up is killed, another one goes on, and down still knows what was there at first. */
 static void test_r28_a_killed_up_is_taken_over(void **state)
 {
@@ -598,6 +621,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_r28_up_is_killed_at_every_step),
+		cmocka_unit_test(test_r28_a_kill_around_the_qdisc),
 		cmocka_unit_test(test_r28_a_killed_up_is_taken_over),
 		cmocka_unit_test(test_r28_down_is_killed_at_every_step),
 		cmocka_unit_test(test_ups_and_downs_take_turns),
