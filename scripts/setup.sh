@@ -25,7 +25,7 @@ packages_build="gcc clang clang-format-14 libclang-rt-14-dev meson ninja-build p
 	libnl-3-dev libnl-genl-3-dev libbpf-dev libcap-dev bpftool linux-libc-dev libelf-dev zlib1g-dev iproute2"
 packages_kernel="gcc make sparse linux-headers-amd64 linux-headers-6.12-amd64 binutils dwarves xz-utils"
 packages_vm="$packages_kernel qemu-system-x86 linux-image-amd64 linux-image-6.12-amd64 busybox-static cpio
-	iproute2 iw kmod lm-sensors zstd lz4"
+	iproute2 iw kmod lm-sensors wireguard-tools zstd lz4"
 packages_debug="$packages_vm linux-source-6.1 bc bison flex m4 libelf-dev"
 packages_dkms="$packages_kernel dkms"
 # Libraries for aarch64 are no packages of this machine: scripts/arm-sysroot fetches them.

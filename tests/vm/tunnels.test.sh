@@ -1,0 +1,112 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# R-50: a datagram has the same class, and the qdisc sends it in that class, whether it leaves as IPv4, as IPv6,
+# below one or two VLAN tags, in GRE or in WireGuard, sent here or forwarded.
+set -eu
+. "$(dirname "$0")/outcome.sh"
+export PATH="$PATH:/usr/sbin:/sbin" TC_LIB_DIR="$BUILD/userspace/tc"
+module=$BUILD/kmod-$(uname -r)/ferry.ko
+ferry=$BUILD/userspace/cli/ferry
+[ -f "$module" ] || fail "$module is not built"
+[ -x "$ferry" ] || skip "$ferry is not built; \`make\` builds it"
+command -v wg >/dev/null || skip "there is no wg (package wireguard-tools)"
+for name in veth 8021q ip_gre ip6_gre wireguard sch_ingress cls_bpf; do modprobe -q "$name" || true; done
+insmod "$module"
+mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
+
+# device (namespace a) - gateway (here) - cloud (namespace b)
+ip netns add a
+ip netns add b
+ip link add lan0 type veth peer name eth0 netns a
+ip link add wan0 type veth peer name wan0 netns b
+ip -n a addr add 10.1.0.2/24 dev eth0
+ip -n a link set eth0 up
+ip -n a route add default via 10.1.0.1
+ip addr add 10.1.0.1/24 dev lan0
+ip link set lan0 up
+sysctl -qw net.ipv4.ip_forward=1
+
+# on_both COMMAND...: here and in b, with HERE and THERE as this end and the other (1 and 2, or the reverse).
+on_both() {
+	local word words=()
+	for word; do
+		word=${word//THERE/2}
+		words+=("${word//HERE/1}")
+	done
+	"${words[@]}"
+	words=()
+	for word; do
+		word=${word//THERE/1}
+		words+=("${word//HERE/2}")
+	done
+	ip netns exec b "${words[@]}"
+}
+on_both ip addr add 10.2.0.HERE/24 dev wan0
+on_both ip addr add fd02::HERE/64 dev wan0 nodad
+on_both ip link set wan0 up
+on_both ip link add link wan0 name tagged type vlan id 10
+on_both ip addr add 10.3.0.HERE/24 dev tagged
+on_both ip link add link wan0 name outer type vlan proto 802.1ad id 20
+on_both ip link set outer up
+on_both ip link add link outer name twice type vlan id 30
+on_both ip addr add 10.4.0.HERE/24 dev twice
+on_both ip link add tunnel type gre local 10.2.0.HERE remote 10.2.0.THERE
+on_both ip addr add 10.5.0.HERE/24 dev tunnel
+on_both ip link add tunnel6 type ip6gre local fd02::HERE remote fd02::THERE
+on_both ip addr add 10.6.0.HERE/24 dev tunnel6
+on_both ip link add wg0 type wireguard
+on_both ip addr add 10.7.0.HERE/24 dev wg0
+for device in tagged twice tunnel tunnel6 wg0; do on_both ip link set $device up; done
+for end in 1 2; do wg genkey >/tmp/key$end; done
+on_both wg set wg0 listen-port 5182HERE private-key /tmp/keyHERE
+wg set wg0 peer "$(wg pubkey </tmp/key2)" allowed-ips 10.7.0.0/24 endpoint 10.2.0.2:51822
+ip netns exec b wg set wg0 peer "$(wg pubkey </tmp/key1)" allowed-ips 10.7.0.0/24,10.1.0.0/24 endpoint 10.2.0.1:51821
+ip -n b route add 10.1.0.0/24 via 10.2.0.1
+
+printf 'port udp/7001 to token\n' >/tmp/rules
+"$ferry" net up wan0 --rate 100mbit --rules /tmp/rules --carrier 2>/tmp/notes || fail "up wan0: $(cat /tmp/notes)"
+"$ferry" net up wg0 --rules /tmp/rules --tunnel 2>/tmp/notes || fail "up wg0: $(cat /tmp/notes)"
+counted() { cat "/sys/class/ferry_link/wan0/$1/packets"; }
+
+cat >/tmp/send <<'END'
+import socket, sys, time
+address, port, n = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+for i in range(n):
+    s.sendto(b"x" * 100, (address, port))
+    time.sleep(0.002)
+END
+# Neighbours and handshakes come first, and are nobody's tokens.
+prepare() {
+	local attempt
+	for attempt in 1 2 3 4 5 6 7 8 9 10; do
+		if busybox ping -q -c 1 -W 2 "$1" >/dev/null 2>&1; then return 0; fi
+	done
+	fail "$1 does not answer"
+}
+
+# carries WHAT ADDRESS [FROM]: 20 datagrams that the rule knows are 20 packets of class token, and 20 others none.
+carries() {
+	local before wrong
+	prepare "$2"
+	before=$(counted token)
+	${3:+ip netns exec $3} python3 /tmp/send "$2" 7001 20
+	expect "packets of class token by $1" $(($(counted token) - before)) 20
+	wrong=$(counted token)
+	${3:+ip netns exec $3} python3 /tmp/send "$2" 7002 20
+	expect "others that are held for token by $1" $(($(counted token) - wrong)) 0
+}
+carries "IPv4" 10.2.0.2
+carries "IPv4, forwarded" 10.2.0.2 a
+carries "IPv6" fd02::2
+carries "one VLAN tag" 10.3.0.2
+carries "one VLAN tag, forwarded" 10.3.0.2 a
+carries "two VLAN tags" 10.4.0.2
+carries "GRE" 10.5.0.2
+carries "GRE, forwarded" 10.5.0.2 a
+carries "GRE over IPv6" 10.6.0.2
+carries "WireGuard" 10.7.0.2
+carries "WireGuard, forwarded" 10.7.0.2 a
+"$ferry" net down wg0
+"$ferry" net down wan0
+rmmod ferry 2>/dev/null || { sleep 3 && rmmod ferry; } || fail "something still holds the module"
