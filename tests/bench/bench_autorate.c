@@ -2,8 +2,9 @@
 /*
  * usage: bench_autorate [TRACE]
  *
- * The rate controller on the simulated bottleneck beside a fixed rate, in one table; with the
- * number of a trace, each of its decisions. Nothing is measured: the figures are the same everywhere.
+ * The rate controller on the simulated bottleneck beside fixed rates, in one table; with the
+ * number of a trace, each of its decisions. Nothing is measured: the figures are the same on
+ * every machine.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -114,7 +114,7 @@ static void observe(struct ferry_autorate *s, const struct ferry_autorate_input 
 	}
 	if (fresh(&in->acked_kbps) && s->coverage >= COVERAGE_MIN)
 		d->capacity_kbps = (uint32_t)minimum(s->acked_kbps / s->coverage, UINT32_MAX);
-	/* More arrives than is sent: a queue drains, and at no less than the capacity of the link. */
+	/* More arrives than is sent: a queue drains, at no more than the capacity. */
 	if (fresh(&in->acked_kbps) && d->delay_us > d->threshold_us &&
 	    s->acked_kbps > s->sent_kbps && s->acked_kbps > d->capacity_kbps)
 		d->capacity_kbps = (uint32_t)minimum(s->acked_kbps, UINT32_MAX);
@@ -148,8 +148,8 @@ static uint64_t pause_ms(const struct ferry_autorate_input *in)
 }
 
 /*
- * What is acknowledged while a queue stands is the capacity, whatever the rate: with that known, the
- * rate to go to is known, too. Return: whether it is below the present one.
+ * What is acknowledged while a queue stands is the capacity, whatever the rate: with that known,
+ * the rate to go to is known, too. Return: whether it is below the present one.
  */
 static bool lower_to_capacity(struct ferry_autorate *s, const struct ferry_autorate_decision *d)
 {
@@ -326,7 +326,7 @@ static enum ferry_autorate_reason choose(struct ferry_autorate *s,
 	s->delayed_ms = 0;
 	if (s->lowered_ms && in->now_ms - s->lowered_ms < pause_ms(in))
 		return FERRY_AUTORATE_PAUSE;
-	/* Who polices instead of queueing shows no delay. Loss alone is a radio's, and costs nothing. */
+	/* Who polices instead of queueing shows no delay. Loss alone is a radio's. */
 	if (loss >= LOSS_PPM && d->capacity_kbps &&
 	    d->capacity_kbps < s->target_kbps * (1 - (double)LOSS_PPM / 1e6)) {
 		lower_to_capacity(s, d);

@@ -8,7 +8,8 @@
  * - delay above its base under load lowers the rate, by more the longer it is, and a pause follows,
  *   as in cake-autorate (its 0.99 .. 0.75, its refractory period);
  * - how far to go down is what the receivers acknowledge, as BBR's delivery rate, less what drains
- *   the queue that has grown in about a second. cake's autorate-ingress sets 15/16 of such an estimate;
+ *   the queue that has grown in about a second. cake's autorate-ingress sets 15/16 of such an
+ *   estimate;
  * - up it goes only under load: fast to just below the rate that was too much last, slowly past
  *   it, and faster again the longer nothing happens (CUBIC's curve around its last maximum);
  * - after a long idle time it goes back to the operator's rate, as cake-autorate's decay does;

@@ -26,6 +26,8 @@ struct mark {
 struct flow {
 	struct ferry_flow_event last;
 	struct mark from, next;
+	struct mark first;	/* when it was first seen */
+	uint32_t least_srtt_us; /* 0: not known yet */
 	uint32_t ifindex;
 	uint32_t chain;	       /* next in the bucket */
 	uint32_t newer, older; /* in the order of the last events */
@@ -156,7 +158,8 @@ int ferry_flow_table_add(struct ferry_flow_table *table, const struct ferry_flow
 		uint32_t *bucket = bucket_of(table, event->cookie);
 
 		i = take_slot(table);
-		table->flow[i] = (struct flow){.from = mark_of(event), .next = mark_of(event)};
+		table->flow[i] = (struct flow){
+			.from = mark_of(event), .next = mark_of(event), .first = mark_of(event)};
 		table->flow[i].chain = *bucket;
 		*bucket = i;
 	}
@@ -172,6 +175,8 @@ int ferry_flow_table_add(struct ferry_flow_table *table, const struct ferry_flow
 		}
 		flow->next = mark_of(event);
 	}
+	if (event->srtt_us && (!flow->least_srtt_us || event->srtt_us < flow->least_srtt_us))
+		flow->least_srtt_us = event->srtt_us;
 	flow->last = *event;
 	flow->ifindex = ifindex;
 	return 0;
@@ -241,6 +246,44 @@ void ferry_flow_table_summary(const struct ferry_flow_table *table, int64_t ifin
 	if (sent)
 		summary->retransmit_ppm =
 			(uint32_t)(resent < sent ? resent * FERRY_PPM / sent : FERRY_PPM);
+}
+
+void ferry_flow_table_pulse(const struct ferry_flow_table *table, uint32_t ifindex, uint64_t now_ns,
+			    uint64_t window_ns, struct ferry_flow_pulse *pulse)
+{
+	uint64_t srtt = 0, growth = 0, weights = 0, rttvar = 0, rttvar_weights = 0;
+
+	memset(pulse, 0, sizeof(*pulse));
+	for (uint32_t i = table->newest; i != NOBODY; i = table->flow[i].older) {
+		const struct flow *flow = &table->flow[i];
+		const struct ferry_flow_event *last = &flow->last;
+		/* Those that fill the queue know of it; 2^16 flows x 2^32 us x 2^15. */
+		const uint64_t kbytes = last->in_flight_bytes >> 10;
+		const uint64_t weight = 1 + (kbytes < 32767 ? kbytes : 32767);
+
+		if (flow->ifindex != ifindex)
+			continue;
+		pulse->acked_bytes += since(last->bytes_acked, flow->first.bytes_acked);
+		pulse->segments += since(last->segments, flow->first.segments);
+		pulse->retransmits += since(last->retransmits, flow->first.retransmits);
+		if (last->kind == FERRY_FLOW_CLOSED || !last->srtt_us ||
+		    since(now_ns, last->time_ns) > window_ns)
+			continue;
+		pulse->flows++;
+		if (last->time_ns > pulse->newest_ns)
+			pulse->newest_ns = last->time_ns;
+		srtt += last->srtt_us * weight;
+		growth += (last->srtt_us - flow->least_srtt_us) * weight;
+		weights += weight;
+		if (last->flags & FERRY_FLOW_HAS_RTTVAR) {
+			rttvar += last->rttvar_us * weight;
+			rttvar_weights += weight;
+		}
+	}
+	pulse->srtt_us = (uint32_t)weighted(srtt, weights);
+	pulse->growth_us = (uint32_t)weighted(growth, weights);
+	pulse->rttvar_us = (uint32_t)weighted(rttvar, rttvar_weights);
+	pulse->has_rttvar = rttvar_weights;
 }
 
 int ferry_flow_table_each(const struct ferry_flow_table *table, uint64_t now_ns,

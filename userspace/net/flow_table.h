@@ -32,6 +32,21 @@ struct ferry_flow_summary {
 	uint64_t in_flight_bytes;
 };
 
+/*
+ * What a controller goes by: how the connections of a device fare at this moment, and counters
+ * since they were first seen, of which it takes differences. They run backwards where a connection
+ * had to go from the table.
+ */
+struct ferry_flow_pulse {
+	unsigned int flows; /* open, with an event in the time that was asked about */
+	uint64_t newest_ns; /* of the latest event of any of them */
+	uint32_t srtt_us;   /* means, weighted by the bytes in flight */
+	uint32_t growth_us; /* of srtt_us over the least that each connection has seen */
+	uint32_t rttvar_us; /* only with has_rttvar */
+	bool has_rttvar;
+	uint64_t acked_bytes, segments, retransmits;
+};
+
 struct ferry_flow_table;
 
 /* @flows_max: 1 .. 65536. Return: NULL and @err where there is no memory. */
@@ -55,6 +70,10 @@ int ferry_flow_table_add(struct ferry_flow_table *table, const struct ferry_flow
  */
 void ferry_flow_table_summary(const struct ferry_flow_table *table, int64_t ifindex, int class,
 			      uint64_t now_ns, struct ferry_flow_summary *summary);
+
+/* @window_ns: of what is older than that no means are taken. */
+void ferry_flow_table_pulse(const struct ferry_flow_table *table, uint32_t ifindex, uint64_t now_ns,
+			    uint64_t window_ns, struct ferry_flow_pulse *pulse);
 
 /* Latest event of a connection and its device, or NULL. @ifindex may be NULL. */
 const struct ferry_flow_event *ferry_flow_table_find(const struct ferry_flow_table *table,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A link of changing capacity behind a shaper, as a fluid: what is sent beyond the capacity waits in
- * a buffer that is not ours, up to a second of it, and is lost beyond that. Senders that never give
- * way: the worst that a controller can meet, and what many flows together are like. Round trips and
- * acknowledgements come back a round trip later, smoothed as TCP smooths them.
+ * A link of changing capacity behind a shaper, as a fluid: what is sent beyond the capacity waits
+ * in a buffer that is not ours, up to a second of it, and is lost beyond that. Senders that never
+ * give way: the worst that a controller can meet, and what many flows together are like. Round
+ * trips and acknowledgements come back a round trip later, smoothed as TCP smooths them.
  */
 #ifndef FERRY_TEST_BOTTLENECK_H
 #define FERRY_TEST_BOTTLENECK_H

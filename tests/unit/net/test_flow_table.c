@@ -91,6 +91,50 @@ static void a_flow_that_carries_much_weighs_much(void **state)
 	ferry_flow_table_free(table);
 }
 
+static void a_pulse_is_the_growth_of_round_trips_and_what_was_acknowledged(void **state)
+{
+	struct ferry_flow_table *table = ferry_flow_table_new(8, NULL);
+	struct ferry_flow_event a = event_of(1, SECOND), b = event_of(2, SECOND),
+				c = event_of(3, SECOND);
+	struct ferry_flow_pulse p;
+
+	(void)state;
+	a.bytes_acked = 5000000; /* before it was first seen: nobody's of this interval */
+	b.srtt_us = 50000;
+	b.in_flight_bytes = 9 << 10;
+	ferry_flow_table_add(table, &a, 1);
+	ferry_flow_table_add(table, &b, 1);
+	ferry_flow_table_add(table, &c, 2);
+	ferry_flow_table_pulse(table, 1, SECOND, SECOND, &p);
+	assert_int_equal(p.flows, 2);
+	assert_int_equal(p.growth_us, 0);
+	assert_int_equal(p.acked_bytes, 0);
+	assert_int_equal(p.srtt_us, (20000 + 10 * 50000) / 11);
+
+	a.time_ns = b.time_ns = 2 * SECOND;
+	a.bytes_acked += 1000;
+	b.bytes_acked = 70000;
+	b.srtt_us = 72000;
+	b.segments = 90;
+	b.retransmits = 3;
+	ferry_flow_table_add(table, &a, 1);
+	ferry_flow_table_add(table, &b, 1);
+	ferry_flow_table_pulse(table, 1, 2 * SECOND, SECOND, &p);
+	assert_int_equal(p.growth_us, 22000 * 10 / 11);
+	assert_int_equal(p.acked_bytes, 71000);
+	assert_int_equal(p.segments, 90);
+	assert_int_equal(p.retransmits, 3);
+	assert_true(p.has_rttvar);
+	assert_int_equal(p.newest_ns, 2 * SECOND);
+
+	/* Silence: no means, but what was counted stays counted. */
+	ferry_flow_table_pulse(table, 1, 5 * SECOND, SECOND, &p);
+	assert_int_equal(p.flows, 0);
+	assert_int_equal(p.srtt_us, 0);
+	assert_int_equal(p.acked_bytes, 71000);
+	ferry_flow_table_free(table);
+}
+
 static void what_is_old_says_nothing(void **state)
 {
 	struct ferry_flow_table *table = ferry_flow_table_new(8, NULL);
@@ -221,6 +265,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(readings_of_a_device_and_a_class_are_those_of_its_flows),
 		cmocka_unit_test(a_flow_that_carries_much_weighs_much),
+		cmocka_unit_test(a_pulse_is_the_growth_of_round_trips_and_what_was_acknowledged),
 		cmocka_unit_test(what_is_old_says_nothing),
 		cmocka_unit_test(the_most_silent_flow_makes_room),
 		cmocka_unit_test(a_closed_flow_still_counts_for_the_window),
