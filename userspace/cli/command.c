@@ -42,17 +42,6 @@ float ferry_cli_real(struct argp_state *state, const char *option, const char *a
 	return (float)x;
 }
 
-enum ferry_kv_type ferry_cli_kv(struct argp_state *state, const char *arg)
-{
-	static const enum ferry_kv_type types[] = {FERRY_KV_F16, FERRY_KV_Q8};
-
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-		if (!strcmp(arg, ferry_kv_type_name(types[i])))
-			return types[i];
-	argp_error(state, "--kv takes 'f16' or 'q8', not '%s'", arg);
-	return FERRY_KV_F16;
-}
-
 const char *ferry_cli_shown_path(const char *path)
 {
 	enum { SHOWN = 200 };

@@ -19,6 +19,7 @@ static const struct net_verb verbs[] = {
 	{"rules", ferry_cli_net_rules, "check, apply and show the classifier's rules"},
 	{"explain", ferry_cli_net_explain, "the class of a flow, and who decides it"},
 	{"watch", ferry_cli_net_watch, "what the classes send, second by second"},
+	{"agent", ferry_cli_net_agent, "the daemon: telemetry, autorate, metrics; see --help"},
 	{"show", ferry_cli_net_show, "readings of links and energy, and the mode, of the module"},
 	{"push", ferry_cli_net_push, "push link DEVICE | energy NAME | model | mode: readings in"},
 	{"remove", ferry_cli_net_remove, "an energy source that was pushed"},

@@ -15,6 +15,7 @@ struct net_verb {
 };
 
 /* For which eBPF is needed; net_without_bpf.c says so where there is none. */
+int ferry_cli_net_agent(int argc, char **argv);
 int ferry_cli_net_down(int argc, char **argv);
 int ferry_cli_net_explain(int argc, char **argv);
 int ferry_cli_net_rules(int argc, char **argv);

@@ -25,6 +25,7 @@ static int fail(const char *command)
 	}
 
 /* clang-format off */
+VERB(agent)
 VERB(up)
 VERB(down)
 VERB(status)
