@@ -2,8 +2,9 @@
 /*
  * usage: bench_autorate [TRACE]
  *
- * The rate controller on the simulated bottleneck beside fixed rates, in one table; with the
- * number of a trace, each of its decisions. Nothing is measured: the figures are the same on
+ * The rate controller on the simulated bottleneck beside fixed rates, first with senders that
+ * never give way, then with some that do as TCP does; with the number of a trace, each of its
+ * decisions. Nothing is measured: the figures are the same on
  * every machine.
  */
 #include <stdio.h>
@@ -36,17 +37,18 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	o.visit = NULL;
-	printf("%-12s %-10s %6s %8s %8s %8s %9s %6s\n", "trace", "rate", "share", "p50 ms",
-	       "p95 ms", "p99 ms", "changes/m", "turns");
-	for (int trace = 0; trace < TRACES; trace++)
+	printf("%-6s %-12s %-10s %6s %8s %8s %8s %9s %6s\n", "from", "trace", "rate", "share",
+	       "p50 ms", "p95 ms", "p99 ms", "changes/m", "turns");
+	for (int run = 0; run < 2 * TRACES; run++)
 		for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
-			o.trace = (enum bottleneck_trace)trace;
+			o.trace = (enum bottleneck_trace)(run % TRACES);
+			o.yields = run >= TRACES;
 			o.controlled = !i;
 			o.limits = (struct ferry_autorate_limits){1000, 100000, ways[i].base_kbps};
 			bottleneck_run(&o, &r);
-			printf("%-12s %-10s %5.1f%% %8.0f %8.0f %8.0f %9u %6u\n",
-			       bottleneck_name(o.trace), ways[i].name, r.share * 100, r.p50_ms,
-			       r.p95_ms, r.p99_ms, r.changes, r.reversals);
+			printf("%-6s %-12s %-10s %5.1f%% %8.0f %8.0f %8.0f %9u %6u\n",
+			       o.yields ? "TCP" : "flood", bottleneck_name(o.trace), ways[i].name,
+			       r.share * 100, r.p50_ms, r.p95_ms, r.p99_ms, r.changes, r.reversals);
 		}
 	return 0;
 }

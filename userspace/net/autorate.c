@@ -26,21 +26,22 @@ enum {
 	CALM_DOUBLES_MS = 3000,	   /* past the knee the speed doubles in this time */
 };
 
-#define KNEE		0.92 /* of what was too much last: up to there fast */
-#define RECOVER_PER_S	0.20 /* share of the rate per second, up to the knee */
-#define PROBE_PER_S	0.01 /* past it, at first */
-#define PROBE_PER_S_MAX 0.20
-#define IDLE_PER_S	0.02
-#define DOWN_MIN	0.97 /* without an estimate: at the threshold */
-#define DOWN_MAX	0.75 /* and from three times that on */
-#define DRAIN_SHARE_MAX 0.30
-#define CAPACITY_SHARE	0.96 /* of the estimate, beside what drains */
-#define CAPACITY_TRUST	0.50 /* an estimate lower than that share of the rate is taken as this */
-#define DRAINS_PER_S	0.1
-#define NOT_OURS_SHARE	0.7 /* of the rate when it began */
-#define COVERAGE_MIN	0.25
-#define CONTRADICTS	1.5 /* more is acknowledged than this times what was sent */
-#define COVERAGE_PER_S	0.3
+#define KNEE		    0.92 /* of what was too much last: up to there fast */
+#define RECOVER_PER_S	    0.20 /* share of the rate per second, up to the knee */
+#define PROBE_PER_S	    0.01 /* past it, at first */
+#define PROBE_PER_S_MAX	    0.20
+#define IDLE_PER_S	    0.02
+#define DOWN_MIN	    0.97 /* without an estimate: at the threshold */
+#define DOWN_MAX	    0.75 /* and from three times that on */
+#define DRAIN_SHARE_MAX	    0.30
+#define CAPACITY_SHARE	    0.96 /* of the estimate, beside what drains */
+#define CAPACITY_TRUST	    0.50 /* of the rate: a lower estimate is taken as this */
+#define DRAINS_PER_S	    0.1
+#define NOT_OURS_SHARE	    0.7 /* of the rate when it began */
+#define CAPACITY_TRUST_LESS 0.80
+#define COVERAGE_MIN	    0.25
+#define CONTRADICTS	    1.5 /* more is acknowledged than this times what was sent */
+#define COVERAGE_PER_S	    0.3
 
 static double minimum(double a, double b)
 {
@@ -87,8 +88,27 @@ static double time_share(uint64_t dt_ms, double of_ms)
 	return minimum((double)dt_ms / of_ms, 1);
 }
 
+/*
+ * Whether what happens on the link is our doing. Senders give way to a queue behind us: then far
+ * less is sent than the rate allows, and it is ours all the same.
+ */
+static bool is_loaded(const struct ferry_autorate_limits *limits, const struct ferry_autorate *s,
+		      const struct ferry_autorate_decision *d)
+{
+	const double rate = d->input.present_kbps;
+
+	if (!fresh(&d->input.sent_kbps))
+		return false;
+	if (s->sent_kbps * PERCENT >= rate * LOADED_PERCENT ||
+	    (s->backlog_bytes >= PACKETS_BACKLOG && s->sent_kbps * 2 >= rate))
+		return true;
+	/* Of this very step: what has just ended is not what the delay comes from. */
+	return d->delay_us > d->threshold_us && d->input.sent_kbps.value * 2 >= limits->floor_kbps;
+}
+
 /* Takes the readings in; what follows from them goes into @d. */
-static void observe(struct ferry_autorate *s, const struct ferry_autorate_input *in, uint64_t dt_ms,
+static void observe(const struct ferry_autorate_limits *limits, struct ferry_autorate *s,
+		    const struct ferry_autorate_input *in, uint64_t dt_ms,
 		    struct ferry_autorate_decision *d)
 {
 	const double weight = time_share(dt_ms, SMOOTH_MS);
@@ -97,10 +117,6 @@ static void observe(struct ferry_autorate *s, const struct ferry_autorate_input 
 	smooth(&s->acked_kbps, &in->acked_kbps, weight);
 	smooth(&s->backlog_bytes, &in->backlog_bytes, weight);
 	d->threshold_us = threshold_of(in);
-	d->loaded = fresh(&in->sent_kbps) &&
-		    (s->sent_kbps * PERCENT >= in->present_kbps * (double)LOADED_PERCENT ||
-		     (s->backlog_bytes >= PACKETS_BACKLOG &&
-		      s->sent_kbps * 2 >= (double)in->present_kbps));
 	/* kbit/s are bits in a millisecond. */
 	if (fresh(&in->backlog_bytes) && s->sent_kbps > 1)
 		d->own_us = (uint32_t)minimum(s->backlog_bytes * 8 * USEC_PER_MSEC / s->sent_kbps,
@@ -112,6 +128,7 @@ static void observe(struct ferry_autorate *s, const struct ferry_autorate_input 
 		if (d->delay_us < 0)
 			d->delay_us = 0;
 	}
+	d->loaded = is_loaded(limits, s, d);
 	if (fresh(&in->acked_kbps) && s->coverage >= COVERAGE_MIN)
 		d->capacity_kbps = (uint32_t)minimum(s->acked_kbps / s->coverage, UINT32_MAX);
 	/* More arrives than is sent: a queue drains, at no more than the capacity. */
@@ -154,7 +171,11 @@ static uint64_t pause_ms(const struct ferry_autorate_input *in)
 static bool lower_to_capacity(struct ferry_autorate *s, const struct ferry_autorate_decision *d)
 {
 	const double drain = minimum((double)d->delay_us / DRAIN_US, DRAIN_SHARE_MAX);
-	const double capacity = maximum(d->capacity_kbps, s->target_kbps * CAPACITY_TRUST);
+	/* Where less is sent than may be, it may also be that there is no more to send. */
+	const double trust = s->sent_kbps * PERCENT >= s->target_kbps * LOADED_PERCENT
+				     ? CAPACITY_TRUST
+				     : CAPACITY_TRUST_LESS;
+	const double capacity = maximum(d->capacity_kbps, s->target_kbps * trust);
 	const double to = capacity * (CAPACITY_SHARE - drain);
 
 	s->knee_kbps = capacity;
@@ -334,10 +355,13 @@ static enum ferry_autorate_reason choose(struct ferry_autorate *s,
 		s->calm_ms = 0;
 		return FERRY_AUTORATE_LOSS;
 	}
-	if (d->delay_us * 2 > d->threshold_us || loss >= RETRANSMIT_PPM) {
+	if (loss >= RETRANSMIT_PPM) {
 		s->calm_ms = 0;
 		return FERRY_AUTORATE_STEADY;
 	}
+	/* Our own queue is seen now and then only, and passes for some of that: on, but slower. */
+	if (d->delay_us * 2 > d->threshold_us)
+		s->calm_ms -= s->calm_ms < 2 * dt_ms ? s->calm_ms : 2 * dt_ms;
 	return raise_rate(s, limits, dt_ms);
 }
 
@@ -385,7 +409,7 @@ void ferry_autorate_step(const struct ferry_autorate_limits *limits, struct ferr
 	if (dt_ms > GAP_MS)
 		dt_ms = FERRY_AUTORATE_STEP_MS;
 	s->last_ms = input->now_ms;
-	observe(s, input, dt_ms, d);
+	observe(limits, s, input, dt_ms, d);
 	if (adopted) {
 		d->reason = FERRY_AUTORATE_ADOPTED;
 	} else {

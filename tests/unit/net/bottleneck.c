@@ -11,6 +11,9 @@ enum {
 	OWN_QUEUE_MS = 8, /* what an AQM leaves in our own queue under load */
 	SETTLED_S = 30,
 	TURNS_S = 60,
+	FLOWS = 8,
+	SEGMENT_KBIT = 12,
+	AQM_MS = 15, /* of our own queue, from which on it drops */
 	BINS = 4096, /* of a quarter of a millisecond */
 };
 
@@ -29,6 +32,9 @@ struct run {
 	double sent_kbit, acked_kbit; /* since the last step of the controller */
 	double could, did;
 	double loss;
+	double own_sum_ms;	    /* since the last step of the controller */
+	double window_kbit, own_ms; /* of senders that yield; our own queue */
+	uint32_t yielded_ms;
 	unsigned int bin[BINS], samples;
 	uint32_t told_kbps, told_ms;
 	int direction;
@@ -102,7 +108,10 @@ static void control(struct run *run, struct ferry_autorate *state, uint32_t ms, 
 		.present_kbps = before,
 		.link_kbps = value(run->told_kbps, ms - run->told_ms, run->told_kbps),
 		.sent_kbps = value(true, 0, run->sent_kbit * 1000 / FERRY_AUTORATE_STEP_MS),
-		.backlog_bytes = value(true, 0, load > 0 ? run->rate * OWN_QUEUE_MS / 8 : 0),
+		.backlog_bytes = value(true, 0,
+				       load > 0 ? run->rate * run->own_sum_ms * DT_MS /
+							  FERRY_AUTORATE_STEP_MS / 8
+						: 0),
 		.acked_kbps = value(rtt, 0, run->acked_kbit * 1000 / FERRY_AUTORATE_STEP_MS),
 		.srtt_us = value(rtt, (uint32_t)run->srtt, run->srtt * 1000),
 		.growth_us = value(rtt, (uint32_t)run->srtt, (run->srtt - run->least) * 1000),
@@ -110,7 +119,7 @@ static void control(struct run *run, struct ferry_autorate *state, uint32_t ms, 
 		.retransmit_ppm = value(rtt, 0, run->loss * 1e6),
 	};
 
-	run->sent_kbit = run->acked_kbit = 0;
+	run->sent_kbit = run->acked_kbit = run->own_sum_ms = 0;
 	if (run->o->controlled) {
 		ferry_autorate_step(&run->o->limits, state, &in, &d);
 		run->rate = d.kbps;
@@ -132,6 +141,23 @@ static void control(struct run *run, struct ferry_autorate *state, uint32_t ms, 
 		run->r->settled_min_kbps = (uint32_t)fmin(run->r->settled_min_kbps, run->rate);
 		run->r->settled_max_kbps = (uint32_t)fmax(run->r->settled_max_kbps, run->rate);
 	}
+}
+
+/* What senders send that have a window, and are in our own queue with what is beyond the rate. */
+static double yielding(struct run *run, uint32_t ms, bool lost)
+{
+	const double way_ms = run->base + run->queue_kbit / run->capacity * 1000;
+	const double beyond = run->window_kbit - run->rate * way_ms / 1000;
+
+	run->own_ms = beyond > 0 ? beyond / run->rate * 1000 : 0;
+	/* A loss behind us, or our own AQM. */
+	if ((lost || run->own_ms > AQM_MS) && ms - run->yielded_ms > way_ms) {
+		run->window_kbit *= 0.7;
+		run->yielded_ms = ms;
+	} else {
+		run->window_kbit += FLOWS * SEGMENT_KBIT * DT_MS / (way_ms + run->own_ms);
+	}
+	return run->window_kbit * 1000 / (way_ms + run->own_ms);
 }
 
 /* What the senders learn: samples of round trips, and what got through, a round trip ago. */
@@ -189,13 +215,16 @@ void bottleneck_run(const struct bottleneck_options *options, struct bottleneck_
 	o.seconds = o.seconds ? o.seconds : 180;
 	run.base = o.rtt_ms ? o.rtt_ms : 40;
 	run.rate = o.limits.base_kbps;
+	run.window_kbit = FLOWS * SEGMENT_KBIT;
 	result->settled_min_kbps = UINT32_MAX;
 	for (uint32_t ms = 0, step = 0; ms < o.seconds * 1000; ms += DT_MS, step++) {
-		const double load = offered(&run, ms);
-		const double sent = fmin(run.rate, load) * DT_MS / 1000;
-		double got, lost = 0, room;
+		double load = offered(&run, ms), sent, got, lost = 0, room;
 
 		move_capacity(&run, ms);
+		run.own_ms = load > 0 ? OWN_QUEUE_MS : 0;
+		if (o.yields && load > 0)
+			load = yielding(&run, ms, step && run.lost_past[(step - 1) % PAST] > 0);
+		sent = fmin(run.rate, load) * DT_MS / 1000;
 		if (o.trace == TRACE_WIFI && ms % 1000 == 0) {
 			run.told_kbps = (uint32_t)run.capacity;
 			run.told_ms = ms;
@@ -213,10 +242,11 @@ void bottleneck_run(const struct bottleneck_options *options, struct bottleneck_
 			got -= got / 10;
 		}
 		run.sent_kbit += sent;
+		run.own_sum_ms += run.own_ms;
 		run.got_past[step % PAST] = got;
 		run.lost_past[step % PAST] = lost;
 		run.sent_past[step % PAST] = sent;
-		feed_back(&run, step, load > 0 ? OWN_QUEUE_MS : 0, sent > 0);
+		feed_back(&run, step, run.own_ms, sent > 0);
 		if (sent > 0) {
 			const double queue_ms = run.queue_kbit / run.capacity * 1000;
 

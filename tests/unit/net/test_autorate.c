@@ -83,11 +83,11 @@ static void one_outlier_changes_nothing(void **unused)
 	struct ferry_autorate state = settled();
 
 	(void)unused;
-	assert_int_equal(run(&state, loaded(9, 20000, 20000)).kbps, 20000);
-	assert_int_equal(run(&state, loaded(10, 20000, 10000)).kbps, 20000);
-	assert_int_equal(run(&state, loaded(11, 20000, 20000)).kbps, 20000);
+	assert_true(run(&state, loaded(9, 20000, 20000)).kbps >= 20000);
+	assert_true(run(&state, loaded(10, state.set_kbps, 10000)).kbps >= 20000);
+	assert_true(run(&state, loaded(11, state.set_kbps, 20000)).kbps >= 20000);
 	/* Two in a row are none. */
-	assert_true(run(&state, loaded(12, 20000, 20000)).kbps < 20000);
+	assert_true(run(&state, loaded(12, state.set_kbps, 20000)).kbps < 20000);
 }
 
 static void time_in_our_own_queue_is_not_the_links(void **unused)
@@ -300,6 +300,30 @@ static void it_follows_steps(void **unused)
 	assert_true(r.settled_min_kbps > 0.85 * 40000 && r.settled_max_kbps < 1.10 * 40000);
 }
 
+/*
+ * Found with TCP over a real queue: acknowledgements clock the senders, so that a fifth of the rate
+ * was sent, which passed for idle, with a second of queue behind us.
+ */
+static void senders_that_give_way_are_no_idle_link(void **unused)
+{
+	struct bottleneck_result fixed, r;
+	struct bottleneck_options o = {.trace = TRACE_STEP_DOWN, .yields = true};
+
+	(void)unused;
+	bottleneck_run(&o, &fixed);
+	assert_true(fixed.p95_ms > 500);
+	r = simulate(o);
+	assert_true(r.settled_ms < 150);
+	assert_true(r.p95_ms < 150);
+	assert_true(r.share > 0.80);
+	assert_true(r.settled_max_kbps < 1.3 * 5000);
+	o.trace = TRACE_STEP_UP;
+	r = simulate(o);
+	assert_true(r.settled_min_kbps > 0.75 * 40000);
+	o.trace = TRACE_CONSTANT;
+	assert_true(simulate(o).share > 0.85);
+}
+
 static void with_most_traffic_foreign_or_unknown_it_still_works(void **unused)
 {
 	struct bottleneck_result r;
@@ -369,6 +393,7 @@ int main(void)
 		cmocka_unit_test(nonsense_stays_within_the_limits),
 		cmocka_unit_test(it_converges_and_does_not_oscillate),
 		cmocka_unit_test(it_follows_steps),
+		cmocka_unit_test(senders_that_give_way_are_no_idle_link),
 		cmocka_unit_test(with_most_traffic_foreign_or_unknown_it_still_works),
 		cmocka_unit_test(it_is_far_better_than_a_fixed_rate_where_the_capacity_wanders),
 		cmocka_unit_test(losses_of_a_radio_cost_little),
