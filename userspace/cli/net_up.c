@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "cli/net_autorate.h"
 #include "cli/net_verbs.h"
+#include "net/autorate_settings.h"
 #include "net/gateway.h"
 #include "tc/units.h"
 
@@ -23,6 +25,13 @@ enum {
 	OPTION_NO_TUNNEL,
 	OPTION_CARRIER,
 	OPTION_NO_CARRIER,
+	OPTION_AUTORATE,
+	OPTION_NO_AUTORATE,
+};
+
+struct up_command {
+	struct ferry_gateway_options o;
+	struct net_autorate autorate;
 };
 
 static void parse_rate(struct argp_state *state, const char *arg, struct ferry_qdisc_wish *wish)
@@ -70,7 +79,8 @@ static uint16_t parse_major(struct argp_state *state, const char *arg)
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
-	struct ferry_gateway_options *o = state->input;
+	struct up_command *c = state->input;
+	struct ferry_gateway_options *o = &c->o;
 
 	switch (key) {
 	case 'r':
@@ -105,6 +115,13 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPTION_HANDLE:
 		o->major = parse_major(state, arg);
 		return 0;
+	case OPTION_AUTORATE:
+		ferry_cli_parse_autorate(state, arg, &c->autorate);
+		return 0;
+	case OPTION_NO_AUTORATE:
+		c->autorate.off = true;
+		c->autorate.on = false;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (o->device)
 			argp_error(state, "one interface at a time, not also '%s'", arg);
@@ -120,6 +137,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 static const struct argp_option option_table[] = {
 	{"rate", 'r', "RATE", 0, "shape to this rate, as 20mbit; 'unlimited': do not (default)", 0},
+	{"autorate", OPTION_AUTORATE, "FLOOR,CEILING", OPTION_ARG_OPTIONAL,
+	 "let the agent follow the link from that rate on; limits: a quarter, four times", 0},
+	{"no-autorate", OPTION_NO_AUTORATE, NULL, 0, "do not (default)", 0},
 	{"overhead", OPTION_OVERHEAD, "BYTES", 0, "what the link adds to each packet", 0},
 	{"mpu", OPTION_MPU, "BYTES", 0, "no packet counts as less", 0},
 	{"rules", 'R', "FILE", 0, "rules of the classifier, see ferry-rules(5)", 0},
@@ -150,16 +170,23 @@ int ferry_cli_net_up(int argc, char **argv)
 		       "what is there. What is not said stays as an earlier up said it.",
 		.args_doc = "DEV",
 	};
-	struct ferry_gateway_options o = {
-		.size = sizeof(o), .rewrite_dscp = -1, .tunnel = -1, .carrier = -1};
+	struct up_command c = {
+		.o = {.size = sizeof(c.o), .rewrite_dscp = -1, .tunnel = -1, .carrier = -1}};
+	struct ferry_autorate_settings settings;
 	struct ferry_gateway_notes notes;
 	struct ferry_error err;
 	int ret;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &o);
-	ret = ferry_gateway_up(&o, &notes, &err);
+	argp_parse(&argp, argc, argv, 0, NULL, &c);
+	ret = ferry_cli_plan_autorate(c.o.device, &c.autorate, &c.o.qdisc, &settings, &err);
+	if (!ret)
+		ret = ferry_gateway_up(&c.o, &notes, &err);
 	if (!ret)
 		print_notes(argv[0], &notes);
+	if (!ret && c.autorate.on)
+		ret = ferry_autorate_settings_write(NULL, &settings, &err);
+	else if (!ret && c.autorate.off)
+		ret = ferry_autorate_settings_remove(NULL, c.o.device, &err);
 	return ret ? ferry_cli_fail(argv[0], &err) : CLI_OK;
 }
 
@@ -195,7 +222,10 @@ int ferry_cli_net_down(int argc, char **argv)
 	int ret;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &device);
-	ret = ferry_gateway_down(device, NULL, &notes, &err);
+	/* First, so that nobody follows what is being taken away. */
+	ret = ferry_autorate_settings_remove(NULL, device, &err);
+	if (!ret)
+		ret = ferry_gateway_down(device, NULL, &notes, &err);
 	if (!ret)
 		print_notes(argv[0], &notes);
 	return ret ? ferry_cli_fail(argv[0], &err) : CLI_OK;

@@ -44,7 +44,10 @@ void ferry_agent_say(struct ferry_agent *a, struct ferry_agent_once *once,
 		ferry_log(a->log, level, "%s", text);
 }
 
-/* The lock goes with the process, whatever ends it; the number in the file is for the sentence. */
+/*
+ * The lock goes with the process, whatever ends it; the number in the file is for the sentence. Who
+ * can open the file could hold the lock, so nobody else can.
+ */
 static int take_lock(struct ferry_agent *a, struct ferry_error *err)
 {
 	char path[300], text[32] = "";
@@ -53,7 +56,7 @@ static int take_lock(struct ferry_agent *a, struct ferry_error *err)
 
 	mkdir(a->directory, 0755);
 	snprintf(path, sizeof(path), "%s/agent.lock", a->directory);
-	a->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	a->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (a->lock < 0)
 		return ferry_fail(err, FERRY_ERROR_FILE, -errno, "%s cannot be opened: %s", path,
 				  ferry_errno_text(-errno));

@@ -67,6 +67,15 @@ static bool connect_module(struct ferry_agent *a, uint64_t now_us)
 	return true;
 }
 
+/* What a push came back with when there is nobody any more to push to. */
+static bool is_gone(const struct ferry_agent *a, int ret)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/class/ferry_link", a->root);
+	return ret == -EIO || (ret && access(path, F_OK));
+}
+
 /* A network device or a source that went in between is no failure of the connection. */
 static int push(struct ferry_agent *a, const struct ferry_reading *reading, uint64_t now_us)
 {
@@ -88,8 +97,9 @@ static int push(struct ferry_agent *a, const struct ferry_reading *reading, uint
 		return 0;
 	}
 	a->push_failures++;
-	ferry_agent_say(a, &a->said_push, FERRY_LOG_WARNING, "pushing a reading of %s: %s",
-			reading->name, err.text);
+	if (!is_gone(a, ret))
+		ferry_agent_say(a, &a->said_push, FERRY_LOG_WARNING, "pushing a reading of %s: %s",
+				reading->name, err.text);
 	return ret;
 }
 
@@ -112,15 +122,6 @@ static int push_link(struct ferry_agent *a, const struct ferry_reading *device, 
 	if (!ret && flows.present)
 		ret = push(a, &flows, now_us);
 	return ret;
-}
-
-/* What a push came back with when there is nobody any more to push to. */
-static bool is_gone(const struct ferry_agent *a, int ret)
-{
-	char path[300];
-
-	snprintf(path, sizeof(path), "%s/class/ferry_link", a->root);
-	return ret == -EIO || (ret && access(path, F_OK));
 }
 
 void ferry_agent_push(struct ferry_agent *a, uint64_t now_us)

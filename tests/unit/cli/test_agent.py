@@ -3,6 +3,7 @@
 """ferry net agent: its words, and as root in a network namespace of its own what it does, tells and survives."""
 import ctypes
 import http.client
+import json
 import os
 import pathlib
 import re
@@ -328,11 +329,50 @@ def joules(tap, directory):
         busy.wait()
 
 
+def up(tap):
+    """What `ferry net up` tells the agent, and `down` takes back, in a /run and a /sys/fs/bpf of their own."""
+    for command in (["mount", "-t", "tmpfs", "tmpfs", "/run"], ["mount", "-t", "bpf", "bpf", "/sys/fs/bpf"],
+                    ["ip", "link", "add", "wan0", "type", "veth", "peer", "name", "far0"],
+                    ["ip", "link", "set", "wan0", "up"]):
+        r = subprocess.run(command, capture_output=True, check=False)
+        if r.returncode:
+            tap.skip("ferry net up --autorate", f"{' '.join(command)}: {r.stderr.decode().strip()}")
+            return
+    path = pathlib.Path("/run/ferry/wan0.autorate")
+    for arguments, parts in [(("--autorate",), ("--rate",)), (("--rate", "20mbit", "--autorate=5mbit"), ("5mbit,40mbit",)),
+                             (("--rate", "20mbit", "--autorate=30mbit,40mbit"), ("30000", "40000", "20000")),
+                             (("--rate", "20mbit", "--autorate=40mbit,5mbit"), ("40mbit,5mbit",))]:
+        r = ferry("net", "up", "wan0", *arguments)
+        tap.check(f"up {' '.join(arguments)} is refused and leaves nothing", expect(
+            (r.status == 2 or r.status == 64, (r.status, r.err)), *[(p in r.err, r.err) for p in parts],
+            (not path.exists(), path.read_text() if path.exists() else "")))
+    r = ferry("net", "up", "wan0", "--rate", "20mbit", "--autorate")
+    found = json.loads(path.read_text()) if path.exists() else {}
+    tap.check("up --autorate writes what the agent reads", expect((r.status == 0, r.err), (
+        [found.get(k) for k in ("device", "base_kbps", "floor_kbps", "ceiling_kbps")] == ["wan0", 20000, 5000, 80000],
+        found)))
+    with Agent("/run/ferry") as agent:
+        told = agent.ready() and eventually(lambda: "wan0: the rate follows" in agent.said())
+        tap.check("and the agent follows it", expect((told, agent.said())))
+    r = ferry("net", "up", "wan0", "--autorate=8mbit,30mbit")
+    found = json.loads(path.read_text()) if path.exists() else {}
+    tap.check("a later up has the rate of the first", expect((r.status == 0, r.err), (
+        [found.get(k) for k in ("base_kbps", "floor_kbps", "ceiling_kbps")] == [20000, 8000, 30000], found)))
+    r = ferry("net", "up", "wan0", "--no-autorate")
+    tap.check("--no-autorate ends it", expect((r.status == 0, r.err), (not path.exists(), "it is still there")))
+    ferry("net", "up", "wan0", "--autorate")
+    r = ferry("net", "down", "wan0")
+    tap.check("so does down", expect((r.status == 0, r.err), (not path.exists(), "it is still there")))
+
+
 def main():
     tap = Tap()
+    if "without eBPF" in ferry("net", "agent", "--help").err:
+        tap.skip("ferry net agent", "built without eBPF")
+        tap.done()
     words(tap)
     unit(tap)
-    why = "built without eBPF" if "without eBPF" in ferry("net", "agent", "--help").err else isolate()
+    why = isolate()
     if why:
         tap.skip("the agent at work", why)
         tap.done()
@@ -343,6 +383,7 @@ def main():
         lives(tap, directory)
         manager(tap, directory)
         joules(tap, directory)
+    up(tap)
     tap.done()
 
 
