@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Root qdiscs of every kind that is said to be restorable, taken away and given back on an interface
- * in a network namespace of the test's own: tc has to show the same as before.
+ * Root qdiscs of every kind that is said to be restorable, taken away and given back on an
+ * interface in a network namespace of the test's own: tc has to show the same as before.
  */
 #define _GNU_SOURCE
 #include <errno.h>
