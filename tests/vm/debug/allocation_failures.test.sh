@@ -5,7 +5,7 @@ set -eu
 . "$(dirname "$0")/../outcome.sh"
 # Without what is only for debuggers, which would be read and thrown away each time.
 module=/tmp/ferry.ko
-objcopy --strip-debug "$BUILD/kmod-$(uname -r)/ferry.ko" $module
+objcopy --strip-debug -R .BTF "$BUILD/kmod-$(uname -r)/ferry.ko" $module
 fail_nth=$BUILD/tests/vm/probe/fail_nth
 [ -x "$fail_nth" ] || skip "$fail_nth is not built; \`make\` builds it"
 
