@@ -42,6 +42,11 @@ state_within 1 stale thermal-fake_soc
 expect "power of a source that is gone" "$(cat $sources/psy-fake_battery/power_uw)" unknown
 expect "temperature of a zone that is gone" "$(cat $sources/thermal-fake_soc/temperature_mdeg)" unknown
 expect "source of one that is gone" "$(cat $sources/psy-fake_battery/source)" none
+# The sum is taken once a second.
+for _ in $(seq 20); do
+	[ "$(cat $sources/total/source)" != none ] || break
+	sleep 0.1
+done
 expect "total of a machine without sources" "$(cat $sources/total/source)" none
 insmod "$fake" slow_ms=900
 sleep 0.5
