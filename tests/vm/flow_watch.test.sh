@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
+# vm: --count-time --skip-idle --cpus 1
 # The program flow on this kernel: its marks and, behind netem, its readings against `ss -ti`
 # with the kernel's BTF and without.
 set -eu

@@ -355,6 +355,8 @@ def test_modes_hold_back_the_background(receiver):  # R-42
 
 def main():
     run("ip", "netns", "add", PEER)
+    # Else the kernel asks for routers now and then, and is counted.
+    run("sysctl", "-qw", "net.ipv6.conf.default.router_solicitations=0")
     run("ip", "link", "add", "d0", "type", "veth", "peer", "name", "d1", "netns", PEER)
     # Neighbours are said, not asked for: nobody but the tests sends.
     run("ip", "link", "set", "d0", "address", "02:00:00:00:00:01", "multicast", "off")
