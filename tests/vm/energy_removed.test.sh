@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# vm: --count-time --cpus 1
+# vm: --count-time --skip-idle --cpus 1
 # A power supply and a thermal zone that are removed while they are read, by drivers that are slow to
 # answer: nobody is called in a module that is gone, and their sources are stale two periods
 # later. A kernel that complains fails the test.

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# vm: --count-time --cpus 1
+# vm: --count-time --skip-idle --cpus 1
 # Energy sources, read by the kernel and pushed, as sysfs, hwmon and netlink show them (R-34, R-35,
 # The checks are in energy/sources.py.
 set -eu

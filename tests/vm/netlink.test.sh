@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# vm: --count-time --cpus 1
+# vm: --count-time --skip-idle --cpus 1
 # The netlink family: R-07 (who may do what), R-40 (events, and recovery of a slow reader), readings that are
 # pushed, read, and refused. Readings that hold for a second and a half have to be seen meanwhile, so time
 # must not pass while a busy host does something else.

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# vm: --count-time --cpus 1
+# vm: --count-time --skip-idle --cpus 1
 # What the qdisc does with single packets: who says which class they are, who may attach it, what is
 # marked, washed, taken apart and counted. Times and rates are `make vm-bench`'s.
 set -eu

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # R-24, R-25: every option of the qdisc by the words of tc, every refusal in one sentence, and the qdisc
 # below other qdiscs. The cases are tests/vm/tc/*.json.
-# vm: --count-time --cpus 1
+# vm: --count-time --skip-idle --cpus 1
 # By the host's clock, a queue that is to be full would drain while a busy host does something else.
 set -eu
 . "$(dirname "$0")/outcome.sh"
