@@ -254,7 +254,7 @@ static int ferry_genl_energy_changed(struct notifier_block *nb, unsigned long ac
 		return NOTIFY_DONE;
 	skb = genlmsg_new(FERRY_ENERGY_MESSAGE_BYTES, GFP_KERNEL);
 	if (!skb)
-		return NOTIFY_DONE;
+		goto lost;
 	header = genlmsg_put(skb, 0, 0, &ferry_family, 0, cmd);
 	if (!header)
 		goto free;
@@ -270,6 +270,9 @@ static int ferry_genl_energy_changed(struct notifier_block *nb, unsigned long ac
 
 free:
 	nlmsg_free(skb);
+lost:
+	/* Listeners have missed something, and learn it as if they had been too slow. */
+	genl_set_err(&ferry_family, &init_net, 0, FERRY_GROUP_ENERGY, -ENOBUFS);
 	return NOTIFY_DONE;
 }
 

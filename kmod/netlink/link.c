@@ -287,7 +287,7 @@ static int ferry_genl_link_event(struct notifier_block *nb, unsigned long event,
 		nlmsg_free(message.skb);
 	}
 	/* Listeners have missed something, and learn it as if they had been too slow. */
-	genl_set_err(&ferry_family, net, 0, FERRY_GROUP_LINK, ENOBUFS);
+	genl_set_err(&ferry_family, net, 0, FERRY_GROUP_LINK, -ENOBUFS);
 	return NOTIFY_DONE;
 }
 

@@ -41,13 +41,20 @@ int ferry_genl_mode_set(struct sk_buff *skb, struct genl_info *info)
 	return ferry_mode_set(nla_get_u32(mode));
 }
 
-/* The mode is the machine's: every namespace hears of it. Who misses the event may still ask. */
+/* The mode is the machine's: every namespace hears of it, or that it has missed something. */
 static int ferry_genl_mode_changed(struct notifier_block *nb, unsigned long mode, void *unused)
 {
 	struct sk_buff *skb = ferry_genl_mode_message(0, 0, FERRY_CMD_MODE_CHANGED, mode);
 
-	if (skb)
+	struct net *net;
+
+	if (skb) {
 		genlmsg_multicast_allns(&ferry_family, skb, 0, FERRY_GROUP_MODE);
+		return NOTIFY_DONE;
+	}
+	rcu_read_lock();
+	for_each_net_rcu(net) genl_set_err(&ferry_family, net, 0, FERRY_GROUP_MODE, -ENOBUFS);
+	rcu_read_unlock();
 	return NOTIFY_DONE;
 }
 
