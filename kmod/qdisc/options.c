@@ -297,7 +297,7 @@ static int ferry_options_read(struct ferry_options *options, struct nlattr **att
 	attr = attrs[TCA_FERRY_SPLIT_GSO];
 	if (attr) {
 		options->split = nla_get_u8(attr);
-		if (options->split >= FERRY_SPLIT_COUNT) {
+		if (options->split >= FERRY_SPLIT_GSO_COUNT) {
 			NL_SET_ERR_MSG_ATTR(extack, attr, "there is no such way to split");
 			return -ERANGE;
 		}

@@ -26,7 +26,7 @@ struct ferry_qdisc {
 	u8 dscp[FERRY_DSCP_COUNT]; /* class of each code point */
 	u32 fwmark_mask;
 	u32 limit; /* as asked for: 0 lets the rate decide */
-	u8 split;  /* enum ferry_split */
+	u8 split;  /* enum ferry_split_gso */
 	bool wash;
 	u64 splits; /* GSO packets that were taken apart */
 	/* Drops that the parent has yet to be told of. */

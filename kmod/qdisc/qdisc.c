@@ -109,9 +109,9 @@ static bool ferry_splits(const struct ferry_qdisc *qdisc, const struct sk_buff *
 {
 	const struct ferry_shaper *shaper = &qdisc->queue->shaper;
 
-	if (!skb_is_gso(skb) || qdisc->split == FERRY_SPLIT_NEVER)
+	if (!skb_is_gso(skb) || qdisc->split == FERRY_SPLIT_GSO_NEVER)
 		return false;
-	if (qdisc->split == FERRY_SPLIT_ALWAYS)
+	if (qdisc->split == FERRY_SPLIT_GSO_ALWAYS)
 		return true;
 	return ferry_shaper_shapes(shaper) &&
 	       ferry_shaper_ns(shaper, ferry_packet_bytes(skb), ferry_packet_segments(skb)) >
@@ -290,7 +290,7 @@ static int ferry_init(struct Qdisc *sch, struct nlattr *options, struct netlink_
 	}
 	ferry_queue_init(qdisc->queue, ferry_options_limit(0), ktime_get_ns());
 	ferry_classify_table_init(qdisc->dscp);
-	qdisc->split = FERRY_SPLIT_AUTO;
+	qdisc->split = FERRY_SPLIT_GSO_AUTO;
 	err = tcf_block_get(&qdisc->block, &qdisc->filters, sch, extack);
 	if (err)
 		return err;

@@ -145,16 +145,16 @@ static int parse_mask(struct parser *p, const char *option, int attribute)
 
 static int parse_split(struct parser *p, const char *option, int attribute)
 {
-	static const char *const names[FERRY_SPLIT_COUNT] = {
-		[FERRY_SPLIT_NEVER] = "never",
-		[FERRY_SPLIT_AUTO] = "auto",
-		[FERRY_SPLIT_ALWAYS] = "always",
+	static const char *const names[FERRY_SPLIT_GSO_COUNT] = {
+		[FERRY_SPLIT_GSO_NEVER] = "never",
+		[FERRY_SPLIT_GSO_AUTO] = "auto",
+		[FERRY_SPLIT_GSO_ALWAYS] = "always",
 	};
 	const char *text = value_of(p);
 
 	if (!text)
 		return -1;
-	for (uint8_t i = 0; i < FERRY_SPLIT_COUNT; i++)
+	for (uint8_t i = 0; i < FERRY_SPLIT_GSO_COUNT; i++)
 		if (!strcmp(text, names[i]))
 			return put(p, attribute, option, &i, sizeof(i));
 	return refuse("%s is auto, always or never, not '%s'", option, text);

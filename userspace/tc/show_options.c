@@ -23,13 +23,13 @@ struct options {
 
 static const char *split_name(uint8_t split)
 {
-	static const char *const names[FERRY_SPLIT_COUNT] = {
-		[FERRY_SPLIT_NEVER] = "never",
-		[FERRY_SPLIT_AUTO] = "auto",
-		[FERRY_SPLIT_ALWAYS] = "always",
+	static const char *const names[FERRY_SPLIT_GSO_COUNT] = {
+		[FERRY_SPLIT_GSO_NEVER] = "never",
+		[FERRY_SPLIT_GSO_AUTO] = "auto",
+		[FERRY_SPLIT_GSO_ALWAYS] = "always",
 	};
 
-	return split < FERRY_SPLIT_COUNT ? names[split] : "unknown";
+	return split < FERRY_SPLIT_GSO_COUNT ? names[split] : "unknown";
 }
 
 static void read_class(struct rtattr **table, void *context)

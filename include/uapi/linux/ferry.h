@@ -165,7 +165,7 @@ enum ferry_mode {
  *   TCA_FERRY_TARGET         u32     microseconds   100 .. 1000000        5000
  *   TCA_FERRY_INTERVAL       u32     microseconds   1000 .. 10000000      100000
  *   TCA_FERRY_CE_THRESHOLD   u32     microseconds   0 (off) .. 1000000    1000
- *   TCA_FERRY_SPLIT_GSO      u8      enum ferry_split                     auto
+ *   TCA_FERRY_SPLIT_GSO      u8      enum ferry_split_gso                 auto
  *   TCA_FERRY_FWMARK         u32     mask           one run of bits       0: not looked at
  *   TCA_FERRY_DSCP           64 x u8 class of each code point             FERRY_CLASS_TABLE
  *   TCA_FERRY_WASH           u8      flag           0, 1                  0
@@ -201,18 +201,19 @@ enum {
 #define FERRY_DSCP_COUNT 64
 
 /**
- * enum ferry_split - when a packet of many segments (GSO) is taken apart before it is queued
- * @FERRY_SPLIT_NEVER:  never.
- * @FERRY_SPLIT_AUTO:   when sending it in one piece would hold up the link for over a millisecond.
- * @FERRY_SPLIT_ALWAYS: always.
+ * enum ferry_split_gso - when a packet of many segments (GSO) is taken apart before it is queued
+ * @FERRY_SPLIT_GSO_NEVER:  never.
+ * @FERRY_SPLIT_GSO_AUTO:   when sending it in one piece would hold up the link for over a
+ *                          millisecond.
+ * @FERRY_SPLIT_GSO_ALWAYS: always.
  */
-enum ferry_split {
-	FERRY_SPLIT_NEVER = 0,
-	FERRY_SPLIT_AUTO = 1,
-	FERRY_SPLIT_ALWAYS = 2,
+enum ferry_split_gso {
+	FERRY_SPLIT_GSO_NEVER = 0,
+	FERRY_SPLIT_GSO_AUTO = 1,
+	FERRY_SPLIT_GSO_ALWAYS = 2,
 };
 
-#define FERRY_SPLIT_COUNT 3
+#define FERRY_SPLIT_GSO_COUNT 3
 
 /*
  * Inside TCA_FERRY_CLASSES, an attribute TCA_FERRY_CLASS is a nest that holds

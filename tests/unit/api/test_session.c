@@ -15,8 +15,10 @@
 
 #include <cmocka.h>
 
+/* Both interfaces in one file, as a program has them that runs models and speaks to the module. */
 #include "ferry/ferry.h"
 #include "fixtures/tiny_model.h"
+#include "linux/ferry.h"
 
 struct rig {
 	char *path;
