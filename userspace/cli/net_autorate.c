@@ -42,6 +42,47 @@ void ferry_cli_parse_autorate(struct argp_state *state, const char *arg, struct 
 			   arg);
 }
 
+void ferry_cli_parse_reflector(struct argp_state *state, const char *arg, struct net_autorate *a)
+{
+	struct ferry_echo_address address;
+	struct ferry_error err;
+
+	a->none = !arg;
+	if (!arg) {
+		a->n_reflectors = 0;
+		return;
+	}
+	if (ferry_echo_read_address(arg, &address, &err))
+		argp_error(state, "--reflector: %s", err.text);
+	if (a->n_reflectors == FERRY_REFLECTORS_MAX)
+		argp_error(state, "at most %d reflectors, so '%s' is one too many",
+			   FERRY_REFLECTORS_MAX, arg);
+	a->reflectors[a->n_reflectors++] = arg;
+}
+
+bool ferry_cli_wants_autorate(const struct net_autorate *a)
+{
+	return a->on || a->none || a->n_reflectors;
+}
+
+/* Those that were said now, or before. */
+static int choose_reflectors(const struct net_autorate *a,
+			     const struct ferry_autorate_settings *was,
+			     struct ferry_autorate_settings *s, struct ferry_error *err)
+{
+	int ret = 0;
+
+	s->n_reflectors = 0;
+	memset(s->reflectors, 0, sizeof(s->reflectors));
+	for (size_t i = 0; !ret && i < a->n_reflectors; i++)
+		ret = ferry_autorate_settings_add(s, a->reflectors[i], err);
+	if (was && !a->none && !a->n_reflectors) {
+		s->n_reflectors = was->n_reflectors;
+		memcpy(s->reflectors, was->reflectors, sizeof(s->reflectors));
+	}
+	return ret;
+}
+
 /* Where it begins: what the qdisc shapes at, else what it will, once ferry.ko is there. */
 static uint32_t base_of(const struct ferry_device *device)
 {
@@ -71,15 +112,33 @@ int ferry_cli_plan_autorate(const char *name, const struct net_autorate *a,
 			    const struct ferry_qdisc_wish *wish, struct ferry_autorate_settings *s,
 			    struct ferry_error *err)
 {
+	struct ferry_autorate_settings was;
 	struct ferry_device device;
+	bool follows;
 	int ret;
 
-	if (!a->on)
+	if (!ferry_cli_wants_autorate(a))
 		return 0;
 	ret = ferry_device_find(name, &device, err);
 	if (ret)
 		return ret;
+	follows = !ferry_autorate_settings_read(NULL, name, &was, NULL) &&
+		  ferry_device_same(was.identity, device.identity);
 	memset(s, 0, sizeof(*s));
+	ret = choose_reflectors(a, follows ? &was : NULL, s, err);
+	if (ret)
+		return ret;
+	if (!a->on && (a->off || !follows))
+		return ferry_fail(
+			err, FERRY_ERROR_CALLER, -EINVAL,
+			"the rate of %s does not follow its link: reflectors take --autorate",
+			name);
+	if (!a->on) {
+		s->limits = was.limits;
+		s->identity = was.identity;
+		memcpy(s->device, was.device, sizeof(s->device));
+		return 0;
+	}
 	snprintf(s->device, sizeof(s->device), "%s", name);
 	s->identity = device.identity;
 	s->limits.base_kbps = wish->has_rate ? within(wish->rate / BYTES_PER_KBIT, 0, UINT32_MAX)

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "cli/net_verbs.h"
 #include "cli/net_view.h"
+#include "net/autorate_settings.h"
 #include "net/family.h"
 
 struct status_options {
@@ -122,19 +123,79 @@ static json_t *classifier_json(const struct net_view *v)
 			 (int)v->status.program, "decided_by", counts_json(v));
 }
 
+static bool follows(const struct net_view *v, struct ferry_autorate_settings *s)
+{
+	return !ferry_autorate_settings_read(NULL, v->device.name, s, NULL) &&
+	       ferry_device_same(s->identity, v->device.identity);
+}
+
+/* Without reflectors it has round trips where the module has heard of some from the agent. */
+static bool is_blind(const struct ferry_autorate_settings *s, const json_t *link)
+{
+	return !s->n_reflectors && !json_integer_value(json_object_get(link, "srtt_us"));
+}
+
+#define BLIND "autorate knows no round trips: --reflector"
+
+static json_t *autorate_json(const struct net_view *v, const json_t *link)
+{
+	struct ferry_autorate_settings s;
+	json_t *reflectors;
+
+	if (!follows(v, &s))
+		return json_null();
+	reflectors = json_array();
+	for (size_t i = 0; i < s.n_reflectors; i++) {
+		char text[FERRY_ECHO_ADDRESS_TEXT];
+
+		ferry_echo_write_address(&s.reflectors[i], text);
+		json_array_append_new(reflectors, json_string(text));
+	}
+	return json_pack("{s:I, s:I, s:I, s:o, s:b}", "base_kbps", (json_int_t)s.limits.base_kbps,
+			 "floor_kbps", (json_int_t)s.limits.floor_kbps, "ceiling_kbps",
+			 (json_int_t)s.limits.ceiling_kbps, "reflectors", reflectors, "round_trips",
+			 !is_blind(&s, link));
+}
+
+static void print_autorate(const struct net_view *v)
+{
+	struct ferry_autorate_settings s;
+	json_t *link;
+
+	if (!follows(v, &s))
+		return;
+	printf("  autorate    %" PRIu32 " to %" PRIu32 " kbit/s, from %" PRIu32,
+	       s.limits.floor_kbps, s.limits.ceiling_kbps, s.limits.base_kbps);
+	for (size_t i = 0; i < s.n_reflectors; i++) {
+		char text[FERRY_ECHO_ADDRESS_TEXT];
+
+		ferry_echo_write_address(&s.reflectors[i], text);
+		printf("%s%s", i ? ", " : ", reflectors ", text);
+	}
+	putchar('\n');
+	link = read_link(v->device.name);
+	if (is_blind(&s, link))
+		puts("  limit       " BLIND);
+	json_decref(link);
+}
+
 static json_t *to_json(const struct net_view *v)
 {
 	json_t *link = read_link(v->device.name);
+	json_t *autorate = autorate_json(v, link);
 	json_t *degraded = json_array();
 
 	for (unsigned int i = 0; i < v->degraded.n; i++)
 		json_array_append_new(degraded, json_string(v->degraded.note[i]));
-	return json_pack("{s:s, s:i, s:b, s:o, s:o, s:o, s:s, s:o, s:o}", "device", v->device.name,
-			 "ifindex", (int)v->device.index, "up", (int)v->recorded, "classifier",
-			 classifier_json(v), "qdisc", ferry_net_qdisc_json(v->qdisc), "root",
-			 ferry_net_qdisc_json(v->root), "rules",
+	if (json_is_false(json_object_get(autorate, "round_trips")))
+		json_array_append_new(degraded, json_string(BLIND));
+	return json_pack("{s:s, s:i, s:b, s:o, s:o, s:o, s:s, s:o, s:o, s:o}", "device",
+			 v->device.name, "ifindex", (int)v->device.index, "up", (int)v->recorded,
+			 "classifier", classifier_json(v), "qdisc", ferry_net_qdisc_json(v->qdisc),
+			 "root", ferry_net_qdisc_json(v->root), "rules",
 			 v->recorded && v->record.rules[0] ? v->record.rules : "llm-servers.rules",
-			 "degraded", degraded, "link", link ? link : json_null());
+			 "degraded", degraded, "link", link ? link : json_null(), "autorate",
+			 autorate);
 }
 
 static void print_classifier(const struct net_view *v)
@@ -211,6 +272,7 @@ static void print_text(const struct net_view *v)
 	print_classifier(v);
 	print_qdisc(v);
 	print_link(v->device.name);
+	print_autorate(v);
 	for (unsigned int i = 0; i < v->degraded.n; i++)
 		printf("  limit       %s\n", v->degraded.note[i]);
 }

@@ -27,6 +27,8 @@ enum {
 	OPTION_NO_CARRIER,
 	OPTION_AUTORATE,
 	OPTION_NO_AUTORATE,
+	OPTION_REFLECTOR,
+	OPTION_NO_REFLECTOR,
 };
 
 struct up_command {
@@ -122,6 +124,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		c->autorate.off = true;
 		c->autorate.on = false;
 		return 0;
+	case OPTION_REFLECTOR:
+	case OPTION_NO_REFLECTOR:
+		ferry_cli_parse_reflector(state, arg, &c->autorate);
+		return 0;
 	case ARGP_KEY_ARG:
 		if (o->device)
 			argp_error(state, "one interface at a time, not also '%s'", arg);
@@ -140,6 +146,9 @@ static const struct argp_option option_table[] = {
 	{"autorate", OPTION_AUTORATE, "FLOOR,CEILING", OPTION_ARG_OPTIONAL,
 	 "let the agent follow the link from that rate on; limits: a quarter, four times", 0},
 	{"no-autorate", OPTION_NO_AUTORATE, NULL, 0, "do not (default)", 0},
+	{"reflector", OPTION_REFLECTOR, "ADDR", 0,
+	 "with --autorate: a host behind the link that answers echoes; up to four times", 0},
+	{"no-reflector", OPTION_NO_REFLECTOR, NULL, 0, "ask none (default)", 0},
 	{"overhead", OPTION_OVERHEAD, "BYTES", 0, "what the link adds to each packet", 0},
 	{"mpu", OPTION_MPU, "BYTES", 0, "no packet counts as less", 0},
 	{"rules", 'R', "FILE", 0, "rules of the classifier, see ferry-rules(5)", 0},
@@ -183,7 +192,7 @@ int ferry_cli_net_up(int argc, char **argv)
 		ret = ferry_gateway_up(&c.o, &notes, &err);
 	if (!ret)
 		print_notes(argv[0], &notes);
-	if (!ret && c.autorate.on)
+	if (!ret && ferry_cli_wants_autorate(&c.autorate))
 		ret = ferry_autorate_settings_write(NULL, &settings, &err);
 	else if (!ret && c.autorate.off)
 		ret = ferry_autorate_settings_remove(NULL, c.o.device, &err);

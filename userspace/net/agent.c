@@ -158,6 +158,7 @@ static int open_parts(struct ferry_agent *a, struct ferry_error *err)
 			return ret;
 	}
 	open_flows(a);
+	ferry_agent_open_echoes(a);
 	ret = ferry_agent_open_energy(a, err);
 	/* What the verifier and the parser of BTF have used. */
 	malloc_trim(0);
@@ -229,6 +230,7 @@ void ferry_agent_close(struct ferry_agent *a)
 	const int *fds[] = {&a->epoll, &a->signals, &a->timer, &a->lock, &a->notify};
 
 	ferry_metrics_server_close(a->server);
+	ferry_pinger_close(a->pinger);
 	ferry_family_close(a->family);
 	ferry_flow_watch_close(a->flows);
 	ferry_energy_watch_close(a->energy);
@@ -326,6 +328,8 @@ static int turn(struct ferry_agent *a)
 			take_signals(a);
 		else if (fd == a->timer && read(a->timer, &expired, sizeof(expired)) > 0)
 			ret = wait_until(a, work(a));
+		else if (ferry_agent_take_echoes(a, fd))
+			continue;
 		else if (a->server && fd == ferry_metrics_server_fd(a->server))
 			ferry_metrics_server_run(a->server);
 	}

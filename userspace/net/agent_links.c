@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "linux/ferry.h"
 #include "net/device.h"
 #include "net/qdisc.h"
 
@@ -17,6 +18,7 @@ enum {
 	SEGMENTS_MIN = 100,	   /* of fewer no share is taken */
 	SEGMENTS_US_MAX = 2000000, /* nor waited for longer for them */
 	RESCAN_US = 10000000,	   /* a device may have come without a change of settings */
+	ECHOES_MIN = 8,		   /* before reflectors are called silent */
 	LINE = 800,
 };
 
@@ -36,7 +38,9 @@ static bool same(const struct ferry_autorate_settings *one,
 	return one->identity == other->identity &&
 	       one->limits.base_kbps == other->limits.base_kbps &&
 	       one->limits.floor_kbps == other->limits.floor_kbps &&
-	       one->limits.ceiling_kbps == other->limits.ceiling_kbps;
+	       one->limits.ceiling_kbps == other->limits.ceiling_kbps &&
+	       one->n_reflectors == other->n_reflectors &&
+	       !memcmp(one->reflectors, other->reflectors, sizeof(one->reflectors));
 }
 
 /* Those that stay keep what they have learned; of those whose settings changed it is gone. */
@@ -55,6 +59,8 @@ static void replace_links(struct ferry_agent *a, const struct ferry_autorate_set
 			continue;
 		}
 		links[i].settings = settings[i];
+		ferry_reflectors_begin(&links[i].reflectors, settings[i].reflectors,
+				       settings[i].n_reflectors);
 		ferry_log(a->log, FERRY_LOG_INFO,
 			  "%s: the rate follows the link between %" PRIu32 " and %" PRIu32
 			  " kbit/s, beginning at %" PRIu32,
@@ -89,6 +95,8 @@ static void find_device(struct ferry_agent *a, struct ferry_agent_link *link)
 		link->ifindex = device.index;
 		link->stepped_us = 0;
 		link->state = (struct ferry_autorate){0};
+		ferry_reflectors_begin(&link->reflectors, link->settings.reflectors,
+				       link->settings.n_reflectors);
 	}
 }
 
@@ -229,6 +237,16 @@ static void decide(struct ferry_agent *a, struct ferry_agent_link *link,
 
 	ferry_autorate_step(&link->settings.limits, &link->state, in, &d);
 	print_decision(a, link, &d);
+	/* The first answers may be on their way. */
+	if (d.reason == FERRY_AUTORATE_UNKNOWN &&
+	    (!link->settings.n_reflectors || link->echoes >= ECHOES_MIN))
+		ferry_agent_say(a, &link->said_trips, FERRY_LOG_WARNING,
+				link->settings.n_reflectors
+					? "%s: autorate knows no round trips: no reflector answers"
+					: "%s: autorate knows no round trips: --reflector",
+				link->settings.device);
+	else if (in->growth_us.known)
+		link->said_trips.text[0] = 0;
 	link->last = d;
 	link->decided = true;
 	link->decisions[d.reason]++;
@@ -246,6 +264,16 @@ static void decide(struct ferry_agent *a, struct ferry_agent_link *link,
 	/* Nobody else has changed it. */
 	link->state.set_kbps = present;
 	link->state.target_kbps = present;
+}
+
+/*
+ * Whether it is worth asking after a queue. Senders give way to one: then far less is sent than
+ * the rate allows.
+ */
+static bool is_busy(const struct ferry_agent_link *link, const struct ferry_autorate_input *in)
+{
+	return in->sent_kbps.known && (in->backlog_bytes.value ||
+				       in->sent_kbps.value * 2 >= link->settings.limits.floor_kbps);
 }
 
 static bool step(struct ferry_agent *a, struct ferry_agent_link *link, uint64_t now_us)
@@ -284,13 +312,18 @@ static bool step(struct ferry_agent *a, struct ferry_agent_link *link, uint64_t 
 				     now_us, now_us);
 	read_link_layer(a, link, now_us, &in);
 	read_flows(a, link, now_us, took_us, &in);
+	ferry_agent_read_echoes(link, now_us, &in);
 	/* The first look only notes where the counters are. */
 	if (in.sent_kbps.known) {
 		decide(a, link, root, &in);
-		loaded = link->last.loaded || in.backlog_bytes.value;
+		loaded = link->last.loaded || in.backlog_bytes.value ||
+			 (link->settings.n_reflectors && is_busy(link, &in));
 	} else {
 		loaded = true;
 	}
+	ferry_agent_send_echoes(a, link, now_us, is_busy(link, &in),
+				FERRY_VERDICT(root->handle >> 16, FERRY_MINOR(FERRY_CLASS_CTRL, 0)),
+				root->bytes);
 	link->sent_bytes = root->bytes;
 	link->stepped_us = now_us;
 	ferry_qdiscs_free(&list);

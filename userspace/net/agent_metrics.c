@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "net/classifier.h"
+#include "net/classifier_counters.h"
 #include "net/qdisc.h"
 
 enum { COARSE = 10000, SERVICES_SHOWN = 128, QDISCS_SHOWN = 64 };
@@ -220,6 +222,25 @@ static void show_qdiscs(struct ferry_exposition *e, const struct ferry_agent *a)
 	free(shown);
 }
 
+/* Who decided, and no more of it: classes are the qdisc's to count. */
+static void show_classifiers(struct ferry_exposition *e, const struct ferry_agent *a)
+{
+	uint64_t packets[FERRY_CLASSIFY_SOURCES];
+
+	ferry_exposition_family(e, "ferry_classifier_decided_packets_total", COUNTER,
+				"Packets whose class the classifier knows, by who decided it.");
+	for (size_t i = 0; a->readings && i < a->readings->n; i++) {
+		const struct ferry_reading *r = &a->readings->reading[i];
+
+		if (r->of != FERRY_READING_OF_LINK ||
+		    ferry_classifier_counters(r->ifindex, NULL, packets, NULL))
+			continue;
+		for (unsigned int s = 0; s < FERRY_CLASSIFY_SOURCES; s++)
+			ferry_exposition_count(e, packets[s], "device", r->name, "source",
+					       ferry_classifier_source_name(s));
+	}
+}
+
 static void show_energy(struct ferry_exposition *e, const struct ferry_agent *a)
 {
 	show_quantity(e, a, FERRY_READING_OF_ENERGY, FERRY_POWER_UW, 1e-6,
@@ -304,6 +325,31 @@ static void show_autorate(struct ferry_exposition *e, const struct ferry_agent *
 						"device", a->links[i].settings.device, NULL, NULL);
 }
 
+static void show_echoes(struct ferry_exposition *e, const struct ferry_agent *a)
+{
+	const uint64_t now_us = ferry_now_us();
+	struct ferry_reflectors_sum sum;
+
+	ferry_exposition_family(e, "ferry_autorate_echoes_total", COUNTER,
+				"Echoes that reflectors of the link were asked for.");
+	for (size_t i = 0; i < a->n_links; i++)
+		ferry_exposition_count(e, a->links[i].echoes, "device", a->links[i].settings.device,
+				       NULL, NULL);
+	ferry_exposition_family(e, "ferry_autorate_answers_total", COUNTER,
+				"Echoes that they answered.");
+	for (size_t i = 0; i < a->n_links; i++)
+		ferry_exposition_count(e, a->links[i].answers, "device",
+				       a->links[i].settings.device, NULL, NULL);
+	ferry_exposition_family(e, "ferry_autorate_round_trip_seconds", GAUGE,
+				"Round trip to the reflectors, as last seen.");
+	for (size_t i = 0; i < a->n_links; i++) {
+		ferry_reflectors_sum(&a->links[i].reflectors, now_us, &sum);
+		if (sum.known)
+			ferry_exposition_sample(e, (double)sum.srtt_us / 1e6, "device",
+						a->links[i].settings.device, NULL, NULL);
+	}
+}
+
 /* Pages of the process that are in memory. */
 static uint64_t resident_pages(void)
 {
@@ -372,8 +418,10 @@ void ferry_agent_metrics(struct ferry_exposition *text, void *agent)
 	show_links(text, a);
 	show_air_and_trips(text, a);
 	show_qdiscs(text, a);
+	show_classifiers(text, a);
 	show_energy(text, a);
 	show_services(text, a);
 	show_autorate(text, a);
+	show_echoes(text, a);
 	show_agent(text, a);
 }

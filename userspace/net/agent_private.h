@@ -11,6 +11,8 @@
 #include "net/family.h"
 #include "net/flow_watch.h"
 #include "net/metrics_server.h"
+#include "net/pinger.h"
+#include "net/reflectors.h"
 #include "telemetry/telemetry.h"
 #include "telemetry/wifi.h"
 
@@ -37,7 +39,9 @@ struct ferry_agent_link {
 	uint64_t segments, retransmits, retransmit_ppm, counted_us;
 	bool has_retransmit_ppm;
 	uint64_t decisions[FERRY_AUTORATE_REASONS], changes, failures;
-	struct ferry_agent_once said;
+	struct ferry_reflectors reflectors;
+	uint64_t echoes, answers;
+	struct ferry_agent_once said, said_trips;
 };
 
 /* A name of a cgroup, found by its number. */
@@ -82,6 +86,7 @@ struct ferry_agent {
 	int64_t settings_ns; /* when the directory of settings last changed */
 	uint64_t settings_retry_us;
 
+	struct ferry_pinger *pinger; /* NULL: reflectors are not asked */
 	struct ferry_metrics_server *server;
 	struct ferry_agent_once said_push, said_wifi, said_energy, said_settings;
 	uint64_t looks, pushed, push_failures, module_seen;
@@ -107,6 +112,17 @@ void ferry_agent_find_names(struct ferry_agent *a);
 void ferry_agent_read_settings(struct ferry_agent *a, uint64_t now_us);
 /* A step of each link that follows. Return: whether one of them is loaded. */
 bool ferry_agent_follow(struct ferry_agent *a, uint64_t now_us);
+
+/* agent_echoes.c */
+void ferry_agent_open_echoes(struct ferry_agent *a);
+/* Echoes that are due. @priority: verdict that lets them pass our own queue */
+void ferry_agent_send_echoes(struct ferry_agent *a, struct ferry_agent_link *link, uint64_t now_us,
+			     bool busy, uint32_t priority, uint64_t sent_bytes);
+/* Replies, and whether @fd is where they come in. */
+bool ferry_agent_take_echoes(struct ferry_agent *a, int fd);
+/* What the reflectors of a link say, in place of what local connections do. */
+void ferry_agent_read_echoes(struct ferry_agent_link *link, uint64_t now_us,
+			     struct ferry_autorate_input *in);
 
 /* agent_metrics.c */
 void ferry_agent_metrics(struct ferry_exposition *text, void *agent);

@@ -23,6 +23,7 @@ enum {
 	LOADED_PERCENT = 80,	   /* of the rate that is sent, to be called loaded */
 	HYSTERESIS_PERCENT = 2,	   /* smaller changes are not made */
 	PACKETS_BACKLOG = 3000,	   /* bytes; less is a packet that was just passing */
+	PACKET_BITS = 1500 * 8,	   /* that is on its way out when an echo comes */
 	CALM_DOUBLES_MS = 3000,	   /* past the knee the speed doubles in this time */
 };
 
@@ -118,7 +119,11 @@ static void observe(const struct ferry_autorate_limits *limits, struct ferry_aut
 	smooth(&s->backlog_bytes, &in->backlog_bytes, weight);
 	d->threshold_us = threshold_of(in);
 	/* kbit/s are bits in a millisecond. */
-	if (fresh(&in->backlog_bytes) && s->sent_kbps > 1)
+	if (in->passes_queue)
+		d->own_us = PACKET_BITS * USEC_PER_MSEC /
+			    (in->present_kbps > FERRY_AUTORATE_KBPS_MIN ? in->present_kbps
+									: FERRY_AUTORATE_KBPS_MIN);
+	else if (fresh(&in->backlog_bytes) && s->sent_kbps > 1)
 		d->own_us = (uint32_t)minimum(s->backlog_bytes * 8 * USEC_PER_MSEC / s->sent_kbps,
 					      UINT32_MAX);
 	if (fresh_rtt(in)) {
@@ -144,7 +149,10 @@ static void learn_coverage(struct ferry_autorate *s, const struct ferry_autorate
 	const struct ferry_autorate_input *in = &d->input;
 	double share;
 
-	if (!d->loaded || !fresh(&in->acked_kbps) || !fresh_rtt(in) ||
+	/* An echo has everything before it that was sent. */
+	if (in->passes_queue)
+		s->coverage = 1;
+	if (in->passes_queue || !d->loaded || !fresh(&in->acked_kbps) || !fresh_rtt(in) ||
 	    d->delay_us * 2 > d->threshold_us || s->sent_kbps < 1)
 		return;
 	share = minimum(s->acked_kbps / s->sent_kbps, 1);
@@ -339,7 +347,7 @@ static enum ferry_autorate_reason choose(struct ferry_autorate *s,
 	s->idle_ms = 0;
 	if (!fresh_rtt(in)) {
 		s->calm_ms = 0;
-		return FERRY_AUTORATE_BLIND;
+		return in->growth_us.known ? FERRY_AUTORATE_BLIND : FERRY_AUTORATE_UNKNOWN;
 	}
 	if (d->delay_us > d->threshold_us)
 		return delayed(s, d, dt_ms);
@@ -481,9 +489,10 @@ void ferry_autorate_print(const struct ferry_autorate_decision *d, const char *d
 	at = (size_t)snprintf(text, size,
 			      "%s: %" PRIu32 " -> %" PRIu32 " kbit/s (%s); delay_us=%" PRId64
 			      " threshold_us=%" PRIu32 " own_us=%" PRIu32 " capacity_kbps=%" PRIu32
-			      " loaded=%d",
+			      " loaded=%d echoes=%d",
 			      device, in->present_kbps, d->kbps, ferry_autorate_reason(d->reason),
-			      d->delay_us, d->threshold_us, d->own_us, d->capacity_kbps, d->loaded);
+			      d->delay_us, d->threshold_us, d->own_us, d->capacity_kbps, d->loaded,
+			      in->passes_queue);
 	for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]) && at < size; i++)
 		at += (size_t)print_value(text + at, size - at, inputs[i].name, inputs[i].value);
 }

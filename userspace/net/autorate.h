@@ -13,7 +13,9 @@
  * - up it goes only under load: fast to just below the rate that was too much last, slowly past
  *   it, and faster again the longer nothing happens (CUBIC's curve around its last maximum);
  * - after a long idle time it goes back to the operator's rate, as cake-autorate's decay does;
- * - time in our own queue is no fault of the link: Little's law takes it off the round trip.
+ * - time in our own queue is no fault of the link: Little's law takes it off the round trip, but
+ *   for one packet's only where echoes pass that queue;
+ * - where nobody acknowledges, what had left the qdisc when an echo did has got through with it.
  */
 #ifndef FERRY_NET_AUTORATE_H
 #define FERRY_NET_AUTORATE_H
@@ -51,11 +53,13 @@ struct ferry_autorate_input {
 	struct ferry_autorate_value link_kbps;	   /* nl80211's or ethtool's */
 	struct ferry_autorate_value sent_kbps;	   /* what left the qdisc since the last step */
 	struct ferry_autorate_value backlog_bytes; /* what waits in it */
-	struct ferry_autorate_value acked_kbps;	   /* likewise acknowledged, of known flows */
+	/* Likewise acknowledged, of known flows; or all that got through with echoes. */
+	struct ferry_autorate_value acked_kbps;
 	struct ferry_autorate_value srtt_us;
 	struct ferry_autorate_value growth_us; /* of srtt_us over the least round trips */
 	struct ferry_autorate_value rttvar_us;
 	struct ferry_autorate_value retransmit_ppm;
+	bool passes_queue; /* the round trips are of packets that do not wait in our own queue */
 };
 
 /* clang-format off */
@@ -69,6 +73,7 @@ struct ferry_autorate_input {
 	row(FERRY_AUTORATE_IDLE,     "idle")     /* nothing to learn; later, back to the base */ \
 	row(FERRY_AUTORATE_PAUSE,    "pause")    /* the last change has not come round yet */ \
 	row(FERRY_AUTORATE_BLIND,    "blind")    /* kept: no fresh round trips */      \
+	row(FERRY_AUTORATE_UNKNOWN,  "no-round-trips") /* kept: nobody knows of any */  \
 	row(FERRY_AUTORATE_CONTRADICTION, "contradiction") /* kept: readings exclude each other */ \
 	row(FERRY_AUTORATE_NOT_OURS, "not-ours") /* kept: the delay does not follow our rate */ \
 	row(FERRY_AUTORATE_LIMITS,   "limits")   /* into the floor or the ceiling */   \

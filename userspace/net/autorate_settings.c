@@ -46,6 +46,55 @@ int ferry_autorate_settings_check(const struct ferry_autorate_settings *s, struc
 	return 0;
 }
 
+int ferry_autorate_settings_add(struct ferry_autorate_settings *s, const char *text,
+				struct ferry_error *err)
+{
+	struct ferry_echo_address address;
+	const int ret = ferry_echo_read_address(text, &address, err);
+
+	if (ret)
+		return ret;
+	for (size_t i = 0; i < s->n_reflectors; i++)
+		if (!memcmp(&s->reflectors[i], &address, sizeof(address)))
+			return 0;
+	if (s->n_reflectors == FERRY_REFLECTORS_MAX)
+		return ferry_fail(err, FERRY_ERROR_CALLER, -E2BIG,
+				  "a link has at most %d reflectors, so '%.60s' is one too many",
+				  FERRY_REFLECTORS_MAX, text);
+	s->reflectors[s->n_reflectors++] = address;
+	return 0;
+}
+
+static json_t *reflectors_json(const struct ferry_autorate_settings *s)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < s->n_reflectors; i++) {
+		char text[FERRY_ECHO_ADDRESS_TEXT];
+
+		ferry_echo_write_address(&s->reflectors[i], text);
+		json_array_append_new(list, json_string(text));
+	}
+	return list;
+}
+
+/* None is fine, as files of earlier versions have it. */
+static int read_reflectors(struct ferry_autorate_settings *s, const json_t *list,
+			   struct ferry_error *err)
+{
+	int ret = 0;
+
+	if (list && !json_is_array(list))
+		return ferry_fail(err, FERRY_ERROR_CALLER, -EINVAL,
+				  "reflectors are a list of addresses");
+	for (size_t i = 0; !ret && i < json_array_size(list); i++) {
+		const char *text = json_string_value(json_array_get(list, i));
+
+		ret = ferry_autorate_settings_add(s, text ? text : "", err);
+	}
+	return ret ? -EINVAL : 0;
+}
+
 static int path_of(const char *directory, const char *device, const char *suffix,
 		   char path[PATH_MAX], struct ferry_error *err)
 {
@@ -90,10 +139,10 @@ int ferry_autorate_settings_write(const char *directory, const struct ferry_auto
 		ret = path_of(directory, s->device, suffix, fresh, err);
 	if (ret)
 		return ret;
-	root = json_pack("{s:s, s:I, s:I, s:I, s:I}", "device", s->device, "identity",
+	root = json_pack("{s:s, s:I, s:I, s:I, s:I, s:o}", "device", s->device, "identity",
 			 (json_int_t)s->identity, "base_kbps", (json_int_t)s->limits.base_kbps,
 			 "floor_kbps", (json_int_t)s->limits.floor_kbps, "ceiling_kbps",
-			 (json_int_t)s->limits.ceiling_kbps);
+			 (json_int_t)s->limits.ceiling_kbps, "reflectors", reflectors_json(s));
 	if (!root)
 		return ferry_fail_memory(err, "settings", 0);
 	mkdir(directory ? directory : FERRY_AUTORATE_DIRECTORY, 0755);
@@ -166,6 +215,8 @@ int ferry_autorate_settings_read(const char *directory, const char *device,
 	s->limits.floor_kbps = number_of(root, "floor_kbps");
 	s->limits.ceiling_kbps = number_of(root, "ceiling_kbps");
 	ret = ferry_autorate_settings_check(s, err);
+	if (!ret)
+		ret = read_reflectors(s, json_object_get(root, "reflectors"), err);
 	if (ret)
 		ferry_fail_within(err, "%s", path);
 	else if (!name || strcmp(name, device))

@@ -4,7 +4,8 @@
  * `ferry net up --autorate` writes and `ferry net down` removes. A file is there whole or not at
  * all.
  *
- * { "device": "wan0", "identity": 7, "base_kbps": 20000, "floor_kbps": 5000, "ceiling_kbps": 40000 }
+ * { "device": "wan0", "identity": 7, "base_kbps": 20000, "floor_kbps": 5000, "ceiling_kbps": 40000,
+ *   "reflectors": ["192.0.2.1", "2001:db8::1"] }
  */
 #ifndef FERRY_NET_AUTORATE_SETTINGS_H
 #define FERRY_NET_AUTORATE_SETTINGS_H
@@ -14,6 +15,8 @@
 
 #include "base/error.h"
 #include "net/autorate.h"
+#include "net/echo.h"
+#include "net/reflectors.h"
 
 #define FERRY_AUTORATE_DIRECTORY "/run/ferry"
 
@@ -23,6 +26,9 @@ struct ferry_autorate_settings {
 	char device[FERRY_AUTORATE_DEVICE_NAME];
 	uint64_t identity; /* of the interface, as ferry_device_find(); 0: any of that name */
 	struct ferry_autorate_limits limits;
+	/* Hosts that answer echoes, each of them once; none: local connections have to do. */
+	struct ferry_echo_address reflectors[FERRY_REFLECTORS_MAX];
+	size_t n_reflectors;
 };
 
 /**
@@ -32,6 +38,16 @@ struct ferry_autorate_settings {
  */
 int ferry_autorate_settings_check(const struct ferry_autorate_settings *settings,
 				  struct ferry_error *err);
+
+/**
+ * ferry_autorate_settings_add - one reflector more
+ * @address: as text
+ *
+ * One that is there already is not added. Return: 0, -EINVAL for what is no address, or -E2BIG,
+ * with @err filled.
+ */
+int ferry_autorate_settings_add(struct ferry_autorate_settings *settings, const char *address,
+				struct ferry_error *err);
 
 /**
  * ferry_autorate_settings_write - begin to follow an interface, or to do it otherwise

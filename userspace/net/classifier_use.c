@@ -136,20 +136,6 @@ int ferry_classifier_hits(struct ferry_classifier *c, uint64_t *packets, unsigne
 	return ret;
 }
 
-const char *ferry_classifier_source_name(unsigned int source)
-{
-	static const char *const names[FERRY_CLASSIFY_SOURCES] = {
-		[FERRY_CLASSIFY_KEPT] = "kept",		  [FERRY_CLASSIFY_SOCKET] = "socket",
-		[FERRY_CLASSIFY_CGROUP] = "cgroup",	  [FERRY_CLASSIFY_INNER] = "inner",
-		[FERRY_CLASSIFY_DSCP] = "dscp",		  [FERRY_CLASSIFY_PORT] = "port",
-		[FERRY_CLASSIFY_PREFIX] = "prefix",	  [FERRY_CLASSIFY_SNI] = "sni",
-		[FERRY_CLASSIFY_BEHAVIOUR] = "behaviour", [FERRY_CLASSIFY_UNSET] = "unset",
-		[FERRY_CLASSIFY_NOT_IP] = "not-ip",	  [FERRY_CLASSIFY_MALFORMED] = "malformed",
-	};
-
-	return source < FERRY_CLASSIFY_SOURCES ? names[source] : NULL;
-}
-
 /*
  * A packet of the flow without payload; *key as the classifier would see it. Returns its length or
  * -EINVAL.

@@ -118,6 +118,9 @@ static int allow_some(scmp_filter_ctx filter)
 		{SCMP_SYS(bpf), SCMP_A0(SCMP_CMP_EQ, BPF_MAP_DELETE_ELEM)},
 		{SCMP_SYS(bpf), SCMP_A0(SCMP_CMP_EQ, BPF_MAP_GET_NEXT_KEY)},
 		{SCMP_SYS(bpf), SCMP_A0(SCMP_CMP_EQ, BPF_PROG_TEST_RUN)},
+		/* Pins are root's: what is not may open them for reading only. */
+		{SCMP_SYS(bpf), SCMP_A0(SCMP_CMP_EQ, BPF_OBJ_GET)},
+		{SCMP_SYS(bpf), SCMP_A0(SCMP_CMP_EQ, BPF_OBJ_GET_INFO_BY_FD)},
 		/* On itself only. */
 		{SCMP_SYS(tgkill), SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid())},
 	};

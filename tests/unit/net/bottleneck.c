@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "bottleneck.h"
 
+#include "net/reflectors.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +15,9 @@ enum {
 	TURNS_S = 60,
 	FLOWS = 8,
 	SEGMENT_KBIT = 12,
-	AQM_MS = 15, /* of our own queue, from which on it drops */
-	BINS = 4096, /* of a quarter of a millisecond */
+	AQM_MS = 15,  /* of our own queue, from which on it drops */
+	BINS = 4096,  /* of a quarter of a millisecond */
+	ECHOES = 128, /* that are on their way */
 };
 
 #define BIN_MS	  0.25
@@ -30,6 +33,7 @@ struct run {
 	double least;		   /* ms */
 	double rtt_past[PAST], got_past[PAST], lost_past[PAST], sent_past[PAST];
 	double sent_kbit, acked_kbit; /* since the last step of the controller */
+	double all_kbit;	      /* since the beginning */
 	double could, did;
 	double loss;
 	double own_sum_ms;	    /* since the last step of the controller */
@@ -38,6 +42,13 @@ struct run {
 	unsigned int bin[BINS], samples;
 	uint32_t told_kbps, told_ms;
 	int direction;
+	struct ferry_reflectors set;
+	struct echo {
+		const struct ferry_echo_address *to;
+		uint16_t sequence;
+		double back_ms; /* 0: none */
+	} echo[ECHOES];
+	unsigned int asked;
 };
 
 static double uniform(struct run *run)
@@ -97,13 +108,81 @@ static struct ferry_autorate_value value(bool known, uint32_t age_ms, double v)
 		.known = known, .age_ms = age_ms, .value = v > 0 ? (uint64_t)v : 0};
 }
 
+static double jitter_of(const struct run *run)
+{
+	return run->o->trace == TRACE_LTE ? 10 : 1;
+}
+
+static void begin_reflectors(struct run *run)
+{
+	struct ferry_echo_address address[FERRY_REFLECTORS_MAX] = {{0}};
+
+	for (unsigned int i = 0; i < FERRY_REFLECTORS_MAX; i++) {
+		address[i].family = 2;
+		address[i].bytes[3] = (uint8_t)i;
+	}
+	ferry_reflectors_begin(&run->set, address, run->o->reflectors);
+}
+
+/* Echoes pass our own queue, and wait behind us as all else does. */
+static void send_echoes(struct run *run, uint32_t ms, bool busy)
+{
+	int i;
+
+	while ((i = ferry_reflectors_next(&run->set, ms * 1000ull, busy)) >= 0) {
+		struct echo *echo = &run->echo[run->asked++ % ECHOES];
+		const double way_ms = run->base + i * 7 + run->queue_kbit / run->capacity * 1000;
+
+		echo->to = &run->set.reflector[i].address;
+		echo->sequence = ferry_reflectors_ask(&run->set, (size_t)i, 1, ms * 1000ull,
+						      (uint64_t)(run->all_kbit * 125));
+		echo->back_ms = ms + way_ms + uniform(run) * jitter_of(run);
+		if ((i == 0 && run->o->reflectors > 1) ||
+		    (run->o->trace == TRACE_LOSS && ms % 10000 < 2000 && uniform(run) < 0.1))
+			echo->back_ms = 0;
+	}
+}
+
+static void take_echoes(struct run *run, uint32_t ms)
+{
+	for (int i = 0; i < ECHOES; i++) {
+		struct echo *echo = &run->echo[i];
+
+		if (echo->back_ms > 0 && echo->back_ms <= ms) {
+			ferry_reflectors_answer(&run->set, echo->to, echo->sequence, 1,
+						(uint64_t)(echo->back_ms * 1000));
+			echo->back_ms = 0;
+		}
+	}
+}
+
+/* What the agent would tell of them, too. */
+static void add_echoes(struct run *run, uint32_t ms, struct ferry_autorate_input *in)
+{
+	struct ferry_reflectors_sum sum;
+
+	if (!run->o->reflectors)
+		return;
+	ferry_reflectors_sum(&run->set, ms * 1000ull, &sum);
+	if (sum.known) {
+		const uint32_t age_ms = ms - (uint32_t)(sum.taken_us / 1000);
+
+		in->srtt_us = value(true, age_ms, (double)sum.srtt_us);
+		in->growth_us = value(true, age_ms, (double)sum.growth_us);
+		in->rttvar_us = value(true, age_ms, (double)sum.rttvar_us);
+		in->acked_kbps = value(sum.has_delivered, age_ms, (double)sum.delivered_kbps);
+		in->passes_queue = true;
+	}
+	send_echoes(run, ms, in->sent_kbps.value * 2 > run->o->limits.floor_kbps);
+}
+
 static void control(struct run *run, struct ferry_autorate *state, uint32_t ms, double load)
 {
-	const bool rtt = !run->o->without_rtt && run->srtt > 0;
+	const bool rtt = !run->o->without_rtt && !run->o->reflectors && run->srtt > 0;
 	const uint32_t before = (uint32_t)run->rate;
 	const uint32_t end = run->o->seconds * 1000;
 	struct ferry_autorate_decision d;
-	const struct ferry_autorate_input in = {
+	struct ferry_autorate_input in = {
 		.now_ms = 1000 + ms,
 		.present_kbps = before,
 		.link_kbps = value(run->told_kbps, ms - run->told_ms, run->told_kbps),
@@ -120,6 +199,7 @@ static void control(struct run *run, struct ferry_autorate *state, uint32_t ms, 
 	};
 
 	run->sent_kbit = run->acked_kbit = run->own_sum_ms = 0;
+	add_echoes(run, ms, &in);
 	if (run->o->controlled) {
 		ferry_autorate_step(&run->o->limits, state, &in, &d);
 		run->rate = d.kbps;
@@ -163,7 +243,7 @@ static double yielding(struct run *run, uint32_t ms, bool lost)
 /* What the senders learn: samples of round trips, and what got through, a round trip ago. */
 static void feed_back(struct run *run, uint32_t step, double own_ms, bool sending)
 {
-	const double jitter = run->o->trace == TRACE_LTE ? 10 : 1;
+	const double jitter = jitter_of(run);
 	const double rtt =
 		run->base + own_ms + run->queue_kbit / run->capacity * 1000 + uniform(run) * jitter;
 	uint32_t lag = (uint32_t)((run->base + own_ms) / DT_MS);
@@ -217,6 +297,7 @@ void bottleneck_run(const struct bottleneck_options *options, struct bottleneck_
 	run.rate = o.limits.base_kbps;
 	run.window_kbit = FLOWS * SEGMENT_KBIT;
 	result->settled_min_kbps = UINT32_MAX;
+	begin_reflectors(&run);
 	for (uint32_t ms = 0, step = 0; ms < o.seconds * 1000; ms += DT_MS, step++) {
 		double load = offered(&run, ms), sent, got, lost = 0, room;
 
@@ -242,11 +323,13 @@ void bottleneck_run(const struct bottleneck_options *options, struct bottleneck_
 			got -= got / 10;
 		}
 		run.sent_kbit += sent;
+		run.all_kbit += sent;
 		run.own_sum_ms += run.own_ms;
 		run.got_past[step % PAST] = got;
 		run.lost_past[step % PAST] = lost;
 		run.sent_past[step % PAST] = sent;
 		feed_back(&run, step, run.own_ms, sent > 0);
+		take_echoes(&run, ms);
 		if (sent > 0) {
 			const double queue_ms = run.queue_kbit / run.capacity * 1000;
 

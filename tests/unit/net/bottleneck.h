@@ -29,9 +29,11 @@ struct bottleneck_options {
 	bool controlled;  /* false: the rate stays at @limits.base_kbps */
 	bool yields;	  /* eight connections that grow, and give way to losses */
 	bool without_rtt; /* everything is forwarded: nobody has round trips */
-	uint32_t foreign; /* percent of the traffic that is not of known flows */
-	uint32_t seconds; /* 0: 180 */
-	uint32_t rtt_ms;  /* 0: 40 */
+	/* Likewise, but so many reflectors answer echoes, of which the first one is silent. */
+	unsigned int reflectors;
+	uint32_t foreign;		     /* percent of the traffic that is not of known flows */
+	uint32_t seconds;		     /* 0: 180 */
+	uint32_t rtt_ms;		     /* 0: 40 */
 	struct ferry_autorate_limits limits; /* all 0: 1, 100 and 20 Mbit/s */
 	void (*visit)(const struct ferry_autorate_decision *decision, double seconds,
 		      double capacity_kbps, double queue_ms, void *data);

@@ -340,6 +340,62 @@ static void with_most_traffic_foreign_or_unknown_it_still_works(void **unused)
 	assert_int_equal(r.settled_max_kbps, 20000);
 }
 
+/* A gateway that only forwards, which once had no round trips at all. */
+static void a_forwarder_follows_by_echoes(void **unused)
+{
+	struct bottleneck_options o = {.trace = TRACE_STEP_DOWN, .yields = true, .reflectors = 1};
+	struct bottleneck_result fixed, r;
+
+	(void)unused;
+	r = simulate(o);
+	assert_true(r.share > 0.85 && r.p95_ms < 150 && r.settled_max_kbps < 1.3 * 5000);
+	o.reflectors = 3; /* of which one is silent */
+	r = simulate(o);
+	assert_true(r.share > 0.80 && r.p95_ms < 200);
+	o.trace = TRACE_STEP_UP;
+	assert_true(simulate(o).settled_min_kbps > 0.75 * 40000);
+	o.trace = TRACE_LTE;
+	o.yields = false;
+	bottleneck_run(&o, &fixed);
+	r = simulate(o);
+	assert_true(r.share > 0.65 && r.p95_ms < fixed.p95_ms / 2);
+}
+
+static void without_round_trips_it_says_so_and_keeps_the_rate(void **unused)
+{
+	struct ferry_autorate state = settled();
+	struct ferry_autorate_decision d = {.kbps = 20000};
+
+	(void)unused;
+	d.kbps = state.set_kbps;
+	for (uint64_t i = 9; i < 40; i++) {
+		struct ferry_autorate_input in = loaded(i, d.kbps, 0);
+		const uint32_t before = d.kbps;
+
+		in.srtt_us.known = in.growth_us.known = in.rttvar_us.known = false;
+		in.acked_kbps.known = in.retransmit_ppm.known = false;
+		d = run(&state, in);
+		assert_int_equal(d.reason, FERRY_AUTORATE_UNKNOWN);
+		assert_string_equal(ferry_autorate_reason(d.reason), "no-round-trips");
+		assert_int_equal(d.kbps, before);
+	}
+}
+
+static void an_echo_does_not_wait_in_our_own_queue(void **unused)
+{
+	struct ferry_autorate state = settled();
+	struct ferry_autorate_input in = loaded(9, state.set_kbps, 60000);
+	struct ferry_autorate_decision d;
+
+	(void)unused;
+	in.backlog_bytes = known(500000);
+	in.passes_queue = true;
+	d = run(&state, in);
+	/* One packet's time, not that of the backlog. */
+	assert_in_range(d.own_us, 500, 700);
+	assert_int_equal(d.reason, FERRY_AUTORATE_DELAY);
+}
+
 static void it_is_far_better_than_a_fixed_rate_where_the_capacity_wanders(void **unused)
 {
 	static const enum bottleneck_trace traces[] = {TRACE_LTE, TRACE_WIFI, TRACE_IDLE};
@@ -395,6 +451,9 @@ int main(void)
 		cmocka_unit_test(it_follows_steps),
 		cmocka_unit_test(senders_that_give_way_are_no_idle_link),
 		cmocka_unit_test(with_most_traffic_foreign_or_unknown_it_still_works),
+		cmocka_unit_test(a_forwarder_follows_by_echoes),
+		cmocka_unit_test(without_round_trips_it_says_so_and_keeps_the_rate),
+		cmocka_unit_test(an_echo_does_not_wait_in_our_own_queue),
 		cmocka_unit_test(it_is_far_better_than_a_fixed_rate_where_the_capacity_wanders),
 		cmocka_unit_test(losses_of_a_radio_cost_little),
 		cmocka_unit_test(long_and_short_round_trips),

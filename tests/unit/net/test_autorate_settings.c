@@ -51,6 +51,37 @@ static void what_is_written_is_read(void **state)
 	assert_int_equal(ferry_autorate_settings_read(directory, "wan0", &read, &err), -ENOENT);
 }
 
+static void reflectors_are_kept_and_nonsense_is_named(void **state)
+{
+	static const char *const wrong[] = {"7", "[7]", "[\"wan0\"]", "[\"127.0.0.1\"]",
+					    "[\"192.0.2.1\",\"192.0.2.2\",\"192.0.2.3\","
+					    "\"192.0.2.4\",\"192.0.2.5\"]"};
+	struct ferry_autorate_settings s = wan, read;
+	struct ferry_error err;
+	char text[300];
+
+	(void)state;
+	assert_int_equal(ferry_autorate_settings_add(&s, "192.0.2.1", &err), 0);
+	assert_int_equal(ferry_autorate_settings_add(&s, "2001:db8::1", &err), 0);
+	assert_int_equal(ferry_autorate_settings_add(&s, "192.0.2.1", &err), 0);
+	assert_int_equal(s.n_reflectors, 2);
+	assert_int_equal(ferry_autorate_settings_write(directory, &s, &err), 0);
+	assert_int_equal(ferry_autorate_settings_read(directory, "wan0", &read, &err), 0);
+	assert_int_equal(read.n_reflectors, 2);
+	assert_memory_equal(read.reflectors, s.reflectors, sizeof(s.reflectors));
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		snprintf(text, sizeof(text),
+			 "{\"device\": \"wan0\", \"base_kbps\": 100, \"floor_kbps\": 100, "
+			 "\"ceiling_kbps\": 100, \"reflectors\": %s}",
+			 wrong[i]);
+		put("wan0.autorate", text);
+		assert_int_equal(ferry_autorate_settings_read(directory, "wan0", &read, &err),
+				 -EINVAL);
+		assert_non_null(strstr(err.text, "wan0.autorate"));
+	}
+	ferry_autorate_settings_remove(directory, "wan0", NULL);
+}
+
 static void limits_that_cannot_be_kept_are_refused(void **state)
 {
 	static const struct ferry_autorate_limits wrong[] = {
@@ -125,6 +156,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_written_is_read),
+		cmocka_unit_test(reflectors_are_kept_and_nonsense_is_named),
 		cmocka_unit_test(limits_that_cannot_be_kept_are_refused),
 		cmocka_unit_test(files_that_make_no_sense_are_left_out_and_named),
 	};
