@@ -356,6 +356,7 @@ static void a_forwarder_follows_by_echoes(void **unused)
 	assert_true(simulate(o).settled_min_kbps > 0.75 * 40000);
 	o.trace = TRACE_LTE;
 	o.yields = false;
+	o.reflectors = 1;
 	bottleneck_run(&o, &fixed);
 	r = simulate(o);
 	assert_true(r.share > 0.65 && r.p95_ms < fixed.p95_ms / 2);
