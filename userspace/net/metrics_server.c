@@ -89,15 +89,20 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
 	return MHD_queue_response(connection, MHD_HTTP_OK, server->text);
 }
 
-/* Another agent's socket is taken over only where nobody answers on it. */
+/*
+ * Another agent's socket is taken over only where nobody answers on it. What is no socket refuses
+ * connections too, and is somebody's file.
+ */
 static bool is_abandoned(const struct sockaddr_un *address, socklen_t size)
 {
 	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	const bool refused = fd >= 0 && connect(fd, (const void *)address, size) &&
-			     errno == ECONNREFUSED;
+	bool refused = fd >= 0 && connect(fd, (const void *)address, size) && errno == ECONNREFUSED;
+	struct stat st;
 
 	if (fd >= 0)
 		close(fd);
+	if (refused && (lstat(address->sun_path, &st) || !S_ISSOCK(st.st_mode)))
+		refused = false;
 	return refused;
 }
 
