@@ -267,7 +267,8 @@ static __always_inline void fragment_key(const struct ferry_packet *p,
 	__builtin_memcpy(key->source, p->key.source, sizeof(key->source));
 	__builtin_memcpy(key->destination, p->key.destination, sizeof(key->destination));
 	key->identification = p->identification;
-	key->protocol = p->key.protocol;
+	/* Of IPv6, parts of one datagram may show another one: extensions are in the first only. */
+	key->protocol = p->identified_by;
 }
 
 /* What the first fragment of the datagram got: later ones have no ports. */
@@ -298,6 +299,7 @@ static __always_inline _Bool by_inner(struct __sk_buff *skb, struct ferry_case *
 		return 0;
 	c->verdict = *inner;
 	c->verdict.source = FERRY_CLASSIFY_INNER;
+	c->verdict.rule = 0; /* a number of the tunnel's rules, not of ours */
 	return 1;
 }
 
@@ -306,6 +308,7 @@ static __always_inline void
 by_packet(struct __sk_buff *skb, const struct ferry_classify_settings *set, struct ferry_case *c)
 {
 	const __u32 flags = set->flags;
+	_Bool known;
 
 	if (flags & FERRY_CLASSIFY_CARRIER && by_inner(skb, c))
 		return;
@@ -313,16 +316,18 @@ by_packet(struct __sk_buff *skb, const struct ferry_classify_settings *set, stru
 		return;
 	if (c->learn && c->packet.begins)
 		ferry_forget(&c->packet.key);
-	if ((flags & FERRY_CLASSIFY_HAS_TRUST && by_dscp(skb, c)) || by_port(c) ||
-	    (flags & FERRY_CLASSIFY_HAS_PREFIXES && by_prefix(skb, c)) ||
-	    (flags & FERRY_CLASSIFY_HAS_NAMES && by_name(skb, c, set->epoch)) ||
-	    by_behaviour(skb, set, c)) {
-		if (c->learn && c->packet.fragment == FERRY_FRAGMENT_FIRST) {
-			struct ferry_classify_fragment_key key;
+	known = (flags & FERRY_CLASSIFY_HAS_TRUST && by_dscp(skb, c)) || by_port(c) ||
+		(flags & FERRY_CLASSIFY_HAS_PREFIXES && by_prefix(skb, c)) ||
+		(flags & FERRY_CLASSIFY_HAS_NAMES && by_name(skb, c, set->epoch)) ||
+		by_behaviour(skb, set, c);
+	if (c->learn && c->packet.fragment == FERRY_FRAGMENT_FIRST) {
+		struct ferry_classify_fragment_key key;
 
-			fragment_key(&c->packet, &key);
+		fragment_key(&c->packet, &key);
+		if (known)
 			bpf_map_update_elem(&fragments, &key, &c->verdict, BPF_ANY);
-		}
+		else /* identifications come again */
+			bpf_map_delete_elem(&fragments, &key);
 	}
 }
 
@@ -408,14 +413,17 @@ static __always_inline void classify(struct __sk_buff *skb,
 	if (!c->learn)
 		return;
 	count(skb, c);
-	if (c->verdict.source >= FERRY_CLASSIFY_UNSET)
-		return;
 	if (set->flags & FERRY_CLASSIFY_TUNNEL) {
 		const __u32 hash = bpf_get_hash_recalc(skb);
 
-		bpf_map_update_elem(&inners, &hash, &c->verdict, BPF_ANY);
+		/* Where nobody knows the flow any more, its carrier must not go on either. */
+		if (c->verdict.source < FERRY_CLASSIFY_UNSET)
+			bpf_map_update_elem(&inners, &hash, &c->verdict, BPF_ANY);
+		else
+			bpf_map_delete_elem(&inners, &hash);
 	}
-	if (!(set->flags & FERRY_CLASSIFY_REWRITE_DSCP))
+	if (c->verdict.source >= FERRY_CLASSIFY_UNSET ||
+	    !(set->flags & FERRY_CLASSIFY_REWRITE_DSCP))
 		return;
 	if (parsed || ferry_packet_parse(skb, link_header, &c->packet) == FERRY_CLASSIFY_UNSET)
 		write_dscp(skb, &c->packet, c->verdict.class);

@@ -12,10 +12,10 @@
 #include "behaviour.h"
 
 /*
- * Changes with every change of a map or of its meaning: pinned maps of another one are not
- * adopted.
+ * Changes with every change of a map or of its meaning, and with a program that decides otherwise:
+ * what is pinned of another one is replaced, not adopted.
  */
-#define FERRY_CLASSIFY_ABI 2
+#define FERRY_CLASSIFY_ABI 3
 
 /*
  * Who decided. Each packet is counted once, at [source][class]; where nobody did, with the default

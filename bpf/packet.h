@@ -52,6 +52,7 @@ struct ferry_packet {
 	__u32 sequence;	    /* of TCP */
 	__u32 acknowledged; /* likewise */
 	__u32 identification;
+	__u8 identified_by; /* protocol whose identifications these are; 0: of all together */
 	__u16 outer_offset; /* of the outermost IP header */
 	__u8 outer_version;
 	__u8 outer_tos;
@@ -156,7 +157,7 @@ static __always_inline int ferry_packet_ipv4(struct __sk_buff *skb, struct ferry
 	p->key.destination[10] = p->key.destination[11] = 0xff;
 	__builtin_memcpy(p->key.source + 12, h + 12, 4);
 	__builtin_memcpy(p->key.destination + 12, h + 16, 4);
-	at->protocol = h[9];
+	at->protocol = p->identified_by = h[9];
 	at->offset += header_bytes;
 	return 0;
 }
@@ -212,6 +213,7 @@ static __always_inline int ferry_packet_ipv6(struct __sk_buff *skb, struct ferry
 	p->dscp = (__u8)(h[0] << 4 | h[1] >> 4);
 	p->fragment = FERRY_FRAGMENT_NONE;
 	p->identification = 0;
+	p->identified_by = 0;
 	__builtin_memset(&p->key, 0, sizeof(p->key));
 	__builtin_memcpy(p->key.source, h + 8, 16);
 	__builtin_memcpy(p->key.destination, h + 24, 16);

@@ -68,8 +68,8 @@ printf 'port udp/7001 to token\n' >/tmp/rules
 "$ferry" net up wg0 --rules /tmp/rules --tunnel 2>/tmp/notes || fail "up wg0: $(cat /tmp/notes)"
 # One program for all, since starting one takes longer here than sending. Names of cases and addresses; what is
 # forwarded comes from the namespace a.
-python3 - <<'END' || fail "see above"
-import ctypes, os, socket, sys, time
+python3 - "$ferry" <<'END' || fail "see above"
+import ctypes, os, re, socket, subprocess, sys, time
 
 COUNTER = os.open("/sys/class/ferry_link/wan0/token/packets", os.O_RDONLY)
 HERE = os.open("/proc/self/ns/net", os.O_RDONLY)
@@ -99,10 +99,17 @@ def packets_of(s, address, port, n):
     return counted() - before
 
 
+def decided():
+    """Packets of the carrier's rule 1."""
+    shown = subprocess.run([sys.argv[1], "net", "rules", "wan0"], capture_output=True, text=True, check=True).stdout
+    return int(re.search(r"^ *1 +(\d+) ", shown, re.M)[1])
+
+
 bad = 0
 for what, address in (("IPv4", "10.2.0.2"), ("IPv6", "fd02::2"), ("one VLAN tag", "10.3.0.2"),
                       ("two VLAN tags", "10.4.0.2"), ("GRE", "10.5.0.2"), ("GRE over IPv6", "10.6.0.2"),
                       ("WireGuard", "10.7.0.2")):
+    by_rule = decided() if what == "WireGuard" else 0
     for how, namespace in (("sent", HERE), ("forwarded", DEVICE)):
         if namespace == DEVICE and ":" in address:
             continue
@@ -117,6 +124,10 @@ for what, address in (("IPv4", "10.2.0.2"), ("IPv6", "fd02::2"), ("one VLAN tag"
             if got != wanted:
                 print(f"FAIL: of 20 datagrams to port {port}, {how}, {got} are of class token by {what}, not {wanted}")
                 bad += 1
+    # What the tunnel's rule decided is no packet of the carrier's rule, which has the same number.
+    if what == "WireGuard" and (not by_rule or decided() != by_rule):
+        print(f"FAIL: the carrier's rule has {decided()} packets, {by_rule} before WireGuard's")
+        bad += 1
 sys.exit(bad > 0)
 END
 "$ferry" net down wg0

@@ -374,6 +374,55 @@ static void test_later_fragments_follow_the_first(void **state)
 	expect_nobody(rig, &later);
 }
 
+/* Identifications come again: a datagram that nobody knows has nothing of an older one. */
+static void test_a_reused_identification_has_no_class(void **state)
+{
+	struct rig *rig = rig_or_skip(state);
+	struct frame first, later;
+
+	rig_clear(rig->skeleton->maps.fragments);
+	for (unsigned int port = 4433; port <= 4434; port++) {
+		ipv4(&first, 0, FRAME_UDP, far, far + 1);
+		first.bytes[first.ip + 6] = 0x20;
+		frame_udp(&first, 5, port);
+		later = first;
+		later.bytes[later.ip + 6] = 0;
+		later.bytes[later.ip + 7] = 100;
+		if (port == 4433) {
+			expect_class(rig, &first, FERRY_CLASSIFY_PORT, FERRY_CLASS_DECODE);
+			expect_class(rig, &later, FERRY_CLASSIFY_PORT, FERRY_CLASS_DECODE);
+		} else {
+			expect_nobody(rig, &first);
+			expect_nobody(rig, &later);
+		}
+	}
+}
+
+/* Behind the fragment header, only the first fragment shows that there are other extensions. */
+static void test_later_fragments_behind_an_extension(void **state)
+{
+	struct rig *rig = rig_or_skip(state);
+	struct frame f;
+
+	rig_clear(rig->skeleton->maps.fragments);
+	for (int later = 0; later <= 1; later++) {
+		frame_ethernet(&f);
+		frame_16(&f, 0x86dd);
+		frame_ipv6(&f, 0, 44,
+			   "\x20\x01"
+			   "4567890123456",
+			   "\x20\x02"
+			   "4567890123456");
+		frame_16(&f, 60 << 8); /* destination options */
+		frame_16(&f, later ? 800 << 3 : 1);
+		frame_32(&f, 4711);
+		frame_32(&f, FRAME_UDP << 24 | 1 << 8 | 4);
+		frame_32(&f, 0);
+		frame_udp(&f, 5, 4433);
+		expect_class(rig, &f, FERRY_CLASSIFY_PORT, FERRY_CLASS_DECODE);
+	}
+}
+
 static void test_dscp_is_written_when_asked(void **state)
 {
 	struct rig *rig = rig_or_skip(state);
@@ -530,6 +579,16 @@ static void test_r50_inner_verdict_reaches_the_carrier(void **state)
 	assert_int_equal(
 		bpf_map_lookup_elem(bpf_map__fd(rig->skeleton->maps.inners), &hash, &found), 0);
 	assert_int_equal(found.class, FERRY_CLASS_TOKEN);
+	/* When nobody knows the flow any more, the carrier does not go on as before. */
+	tcp(&f, 40000, 40001, 0);
+	rig_clear(rig->skeleton->maps.inners);
+	expect(rig, &f, verdict(FERRY_CLASS_KV, 0), FERRY_CLASSIFY_KEPT, FERRY_CLASS_KV,
+	       verdict(FERRY_CLASS_KV, 0));
+	assert_int_equal(bpf_map_get_next_key(bpf_map__fd(rig->skeleton->maps.inners), NULL, &hash),
+			 0);
+	expect_nobody(rig, &f);
+	assert_int_not_equal(
+		bpf_map_get_next_key(bpf_map__fd(rig->skeleton->maps.inners), NULL, &hash), 0);
 	rig->settings.flags &= ~(uint32_t)FERRY_CLASSIFY_TUNNEL;
 	rig_set(rig);
 }
@@ -661,6 +720,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_names_follow_the_rules),
 		cmocka_unit_test(test_split_hello),
 		cmocka_unit_test(test_later_fragments_follow_the_first),
+		cmocka_unit_test(test_a_reused_identification_has_no_class),
+		cmocka_unit_test(test_later_fragments_behind_an_extension),
 		cmocka_unit_test(test_dscp_is_written_when_asked),
 		cmocka_unit_test(test_registered_sockets),
 		cmocka_unit_test(test_control_groups),
