@@ -40,8 +40,10 @@ enum ferry_classify_source {
 enum ferry_classify_limits {
 	FERRY_CLASSIFY_COUNTERS = FERRY_CLASSIFY_SOURCES * FERRY_CLASS_COUNT,
 	FERRY_CLASSIFY_RULES = 1024, /* rule numbers are 1 .. this - 1; 0 is no rule */
+	/* In one set of rules; the maps have room for two, since the new one comes before the old
+	 * one goes. */
 	FERRY_CLASSIFY_PORTS = 8192,
-	FERRY_CLASSIFY_PREFIXES = 4096,
+	FERRY_CLASSIFY_PREFIXES = 2048,
 	FERRY_CLASSIFY_NAMES = 1024,
 	FERRY_CLASSIFY_CGROUPS = 1024,
 	FERRY_CLASSIFY_SOCKETS = 16384,

@@ -38,16 +38,16 @@ FERRY_MAP(scratch, BPF_MAP_TYPE_PERCPU_ARRAY, 1, __u32, struct ferry_classify_sc
 
 FERRY_MAP(sockets, BPF_MAP_TYPE_HASH, FERRY_CLASSIFY_SOCKETS, __u64, struct ferry_classify_socket,
 	  BPF_F_NO_PREALLOC);
-FERRY_MAP(cgroups, BPF_MAP_TYPE_HASH, FERRY_CLASSIFY_CGROUPS, __u64, struct ferry_classify_rule,
+FERRY_MAP(cgroups, BPF_MAP_TYPE_HASH, 2 * FERRY_CLASSIFY_CGROUPS, __u64, struct ferry_classify_rule,
 	  BPF_F_NO_PREALLOC);
-FERRY_MAP(trusted, BPF_MAP_TYPE_LPM_TRIE, FERRY_CLASSIFY_PREFIXES, struct ferry_classify_prefix,
+FERRY_MAP(trusted, BPF_MAP_TYPE_LPM_TRIE, 2 * FERRY_CLASSIFY_PREFIXES, struct ferry_classify_prefix,
 	  struct ferry_classify_rule, BPF_F_NO_PREALLOC);
 FERRY_MAP(port_bits, BPF_MAP_TYPE_ARRAY, 2 * 65536 / 64, __u32, __u64, 0);
-FERRY_MAP(ports, BPF_MAP_TYPE_HASH, FERRY_CLASSIFY_PORTS, __u32, struct ferry_classify_rule,
+FERRY_MAP(ports, BPF_MAP_TYPE_HASH, 2 * FERRY_CLASSIFY_PORTS, __u32, struct ferry_classify_rule,
 	  BPF_F_NO_PREALLOC);
-FERRY_MAP(prefixes, BPF_MAP_TYPE_LPM_TRIE, FERRY_CLASSIFY_PREFIXES, struct ferry_classify_prefix,
-	  struct ferry_classify_rule, BPF_F_NO_PREALLOC);
-FERRY_MAP(names, BPF_MAP_TYPE_LPM_TRIE, FERRY_CLASSIFY_NAMES, struct ferry_classify_name,
+FERRY_MAP(prefixes, BPF_MAP_TYPE_LPM_TRIE, 2 * FERRY_CLASSIFY_PREFIXES,
+	  struct ferry_classify_prefix, struct ferry_classify_rule, BPF_F_NO_PREALLOC);
+FERRY_MAP(names, BPF_MAP_TYPE_LPM_TRIE, 2 * FERRY_CLASSIFY_NAMES, struct ferry_classify_name,
 	  struct ferry_classify_rule, BPF_F_NO_PREALLOC);
 
 FERRY_MAP(flows, BPF_MAP_TYPE_LRU_HASH, FERRY_CLASSIFY_FLOWS, struct ferry_classify_flow_key,

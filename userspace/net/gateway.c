@@ -295,10 +295,21 @@ static bool same_rules(struct job *job)
 	return same;
 }
 
+/* What makes rules impossible is looked for while all is as it was. */
+static int check_rules(struct job *job)
+{
+	const int ret = ferry_rules_check(&job->rules, job->err);
+
+	return ret && job->record.rules[0] ? ferry_fail_within(job->err, "%s", job->record.rules)
+					   : ret;
+}
+
 static int apply_rules(struct job *job, struct ferry_classifier *c)
 {
-	int ret;
+	int ret = check_rules(job);
 
+	if (ret)
+		return ret;
 	/* Whoever is killed in here leaves no claim about which rules hold. */
 	ferry_gateway_keep_rules(&job->records, job->record.device, NULL, 0, NULL);
 	ret = ferry_rules_apply(&job->rules, c, job->err);
@@ -385,10 +396,14 @@ static int undo(const struct ferry_gateway_records *records, const struct ferry_
 }
 
 /* What was asked for could not be had: what was asked for before goes on. */
-static void take_back_options(struct job *job)
+static void take_back_options(struct job *job, const struct ferry_qdiscs *list)
 {
 	struct ferry_gateway_record *r = &job->record;
+	const struct ferry_qdisc *was = ferry_qdiscs_find(list, r->handle);
 
+	if (was && was->is_ferry && r->how != FERRY_GATEWAY_LEFT &&
+	    ferry_qdisc_wishes(&job->options->qdisc))
+		ferry_qdisc_change_back(r->device, was, NULL);
 	r->qdisc = job->before.qdisc;
 	r->hook = job->before.hook;
 	r->rewrite_dscp = job->before.rewrite_dscp;
@@ -408,6 +423,9 @@ static int up_locked(struct job *job)
 	ret = take_options(job);
 	if (!ret)
 		ret = load_rules(job);
+	/* The same rules are not applied again: what they name may have gone since. */
+	if (!ret && !same_rules(job))
+		ret = check_rules(job);
 	if (!ret)
 		ret = ferry_qdiscs_read(&list, r->device, job->err);
 	if (!ret)
@@ -430,7 +448,7 @@ static int up_locked(struct job *job)
 		if (ret && !job->again)
 			undo(&job->records, r, job->options->places.pins, NULL, NULL);
 		else if (ret)
-			take_back_options(job);
+			take_back_options(job, &list);
 	}
 	ferry_qdiscs_free(&list);
 	return ret;

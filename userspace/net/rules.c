@@ -217,11 +217,25 @@ static int parse_sni(struct line *l, struct ferry_rule *rule)
 	return parse_class(l, rule);
 }
 
+/* Its slashes are counted, so that each has to lead one level down. */
+static bool is_plain_path(const char *path)
+{
+	for (const char *s = path; *s == '/'; s += strcspn(s, "/")) {
+		s++;
+		if (!*s)
+			return true;
+		if (*s == '/' ||
+		    (*s == '.' && (strcspn(s, "/") == 1 || (s[1] == '.' && strcspn(s, "/") == 2))))
+			return false;
+	}
+	return path[0] == '/';
+}
+
 static int parse_cgroup(struct line *l, struct ferry_rule *rule)
 {
 	const struct word *w = next_word(l);
 
-	if (!w || w->text[0] != '/' || strstr(w->text, "/../") || strstr(w->text, "//"))
+	if (!w || !is_plain_path(w->text))
 		return wrong(
 			l, w,
 			"a control group is a path from the root, as /system.slice/ollama.service");

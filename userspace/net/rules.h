@@ -69,10 +69,18 @@ int ferry_rules_load(struct ferry_rules *rules, const char *path, struct ferry_e
 void ferry_rules_free(struct ferry_rules *rules);
 
 /**
+ * ferry_rules_check - whether rules can be applied now
+ *
+ * Return: 0, -ENODEV or -ENOENT (a device or a control group that a rule names is not there),
+ * -EINVAL (too many levels of control groups) or -ENOSPC (more ports than there is room for).
+ */
+int ferry_rules_check(const struct ferry_rules *rules, struct ferry_error *err);
+
+/**
  * ferry_rules_apply - make these the rules of a classifier
  *
- * New rules are added before old ones are taken away, so that at no moment none hold. A rule for a
- * device or a control group that is not there is refused before anything is changed.
+ * New rules are added before old ones are taken away, so that at no moment none hold. What
+ * ferry_rules_check() refuses is refused before anything is changed.
  *
  * Return: 0, -ENODEV, -ENOENT (also where the classifier was stopped meanwhile), -EBUSY (another
  * process changes it for longer than half a minute), -ENOSPC (then old rules that a new one had

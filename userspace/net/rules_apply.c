@@ -36,6 +36,13 @@ static const struct {
 	[FERRY_RULE_CGROUP] = {FERRY_MAP_CGROUPS, "control groups", FERRY_CLASSIFY_CGROUPS},
 };
 
+static int fail_room(const struct ferry_rule *rule, struct ferry_error *err)
+{
+	return ferry_fail(err, FERRY_ERROR_MEMORY, -ENOSPC,
+			  "the rule in line %u is one too many: there is room for %u %s",
+			  rule->line, tables[rule->kind].room, tables[rule->kind].what);
+}
+
 static int put(struct change *change, const struct ferry_rule *rule, const void *key,
 	       const struct ferry_classify_rule *value)
 {
@@ -43,9 +50,7 @@ static int put(struct change *change, const struct ferry_rule *rule, const void 
 	const int ret = bpf_map_update_elem(map, key, value, BPF_ANY) ? -errno : 0;
 
 	if (ret == -E2BIG || ret == -ENOSPC)
-		return ferry_fail(change->err, FERRY_ERROR_MEMORY, -ENOSPC,
-				  "the rule in line %u is one too many: there is room for %u %s",
-				  rule->line, tables[rule->kind].room, tables[rule->kind].what);
+		return fail_room(rule, change->err);
 	if (ret)
 		return ferry_fail(change->err, FERRY_ERROR_SYSTEM, ret,
 				  "the rule in line %u cannot be added: %s", rule->line,
@@ -215,15 +220,21 @@ static void remove_old(struct change *change, enum ferry_rule_kind kind)
 	}
 }
 
-/* What rules ask for has to be there before anything is changed. */
-static int check(const struct ferry_rules *rules, struct ferry_error *err)
+int ferry_rules_check(const struct ferry_rules *rules, struct ferry_error *err)
 {
+	unsigned int ports = 0;
+
 	for (unsigned int i = 0; i < rules->n; i++) {
 		const struct ferry_rule *rule = &rules->rule[i];
 		unsigned int level;
 		uint64_t id;
 		int ret;
 
+		if (rule->kind == FERRY_RULE_PORT)
+			ports += (unsigned int)(rule->last_port - rule->first_port) + 1;
+		/* Of the others there cannot be more than there are rules, which is less. */
+		if (ports > FERRY_CLASSIFY_PORTS)
+			return fail_room(rule, err);
 		if (rule->device[0] && !if_nametoindex(rule->device))
 			return ferry_fail(err, FERRY_ERROR_CALLER, -ENODEV,
 					  "line %u: there is no interface %s", rule->line,
@@ -289,7 +300,7 @@ int ferry_rules_apply(const struct ferry_rules *rules, struct ferry_classifier *
 		      struct ferry_error *err)
 {
 	struct ferry_pins lock;
-	int ret = check(rules, err);
+	int ret = ferry_rules_check(rules, err);
 
 	/* Two at once would take each other's rules for old ones. */
 	if (!ret)

@@ -448,6 +448,47 @@ static void test_an_up_that_fails(void **state)
 	unlink(wrong);
 }
 
+/* Rules that are refused while nothing has changed: it is still known which ones hold. */
+static void test_refused_rules_leave_those_that_hold_known(void **state)
+{
+	const struct ferry_gateway_options options = usual(FERRY_HOOK_ANY);
+	static char before[LISTING], after[LISTING];
+	struct ferry_error err = {0};
+	char wrong[80];
+	FILE *f;
+
+	(void)state;
+	or_skip();
+	up(&options);
+	list(before);
+	assert_non_null(strstr(before, ".rules"));
+	snprintf(wrong, sizeof(wrong), "%s/wrong", top);
+	f = fopen(wrong, "w");
+	assert_non_null(f);
+	for (int i = 0; i < 9; i++)
+		fprintf(f, "port tcp/%d-%d kv\n", 1000 + 1024 * i, 1000 + 1024 * i + 1023);
+	fclose(f);
+	/* More ports than there is room for in one set. */
+	assert_int_equal(ferry_gateway_set_rules("fe0", &options.places, wrong, &err), -ENOSPC);
+	assert_non_null(strstr(err.text, "line 9"));
+	list(after);
+	assert_string_equal(after, before);
+	/* As many as there is room for, and then as many others. */
+	for (int set = 0; set < 2; set++) {
+		f = fopen(wrong, "w");
+		assert_non_null(f);
+		for (int i = 8 * set; i < 8 * set + 8; i++)
+			fprintf(f, "port tcp/%d-%d kv\n", 1000 + 1024 * i, 1000 + 1024 * i + 1023);
+		for (int i = 0; i < 1000; i++)
+			fprintf(f, "sni %d.set%d.example kv\n", i, set);
+		fclose(f);
+		if (ferry_gateway_set_rules("fe0", &options.places, wrong, &err))
+			fail_msg("%s", err.text);
+	}
+	unlink(wrong);
+	down();
+}
+
 /* What rules have counted stays where a second up brings the same ones. */
 static void test_a_second_up_keeps_counters(void **state)
 {
@@ -627,6 +668,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_ups_and_downs_take_turns),
 		cmocka_unit_test(test_r28_a_classful_root_stays),
 		cmocka_unit_test(test_an_up_that_fails),
+		cmocka_unit_test(test_refused_rules_leave_those_that_hold_known),
 		cmocka_unit_test(test_a_second_up_keeps_counters),
 		cmocka_unit_test(test_an_interface_that_is_down_or_gone),
 		cmocka_unit_test(test_a_foreign_qdisc_ferry_is_used),

@@ -73,6 +73,11 @@ static void test_mistakes_have_a_line_and_a_column(void **state)
 		{"sni *. token", "f:1:5: "},
 		{"cgroup a token", "f:1:8: "},
 		{"cgroup /../x token", "f:1:8: "},
+		/* A level for each slash: these would never match, or another group would. */
+		{"cgroup /a/.. token", "f:1:8: "},
+		{"cgroup /./a token", "f:1:8: "},
+		{"cgroup /a//b token", "f:1:8: "},
+		{"cgroup /a/. token", "f:1:8: "},
 		{"behaviour typing token", "f:1:11: "},
 		{"a b c d e f g h i", "f:1:17: there is no rule with so many words"},
 	};
