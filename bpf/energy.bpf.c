@@ -90,8 +90,11 @@ static __always_inline struct ferry_energy_use *use_of_current(void)
 	return use_of(FERRY_ENERGY_USER_CGROUP, bpf_get_current_cgroup_id());
 }
 
-static __always_inline __u64 cycles_of(__u64 ns, __u32 khz)
+/* Another processor may have changed the frequency after @to was read: then there are none yet. */
+static __always_inline __u64 cycles_of(__u64 from, __u64 to, __u32 khz)
 {
+	const __u64 ns = to > from ? to - from : 0;
+
 	return (ns < SLICE_MAX_NS ? ns : SLICE_MAX_NS) * khz / KHZ_NS_PER_THOUSAND_CYCLES;
 }
 
@@ -116,9 +119,8 @@ int ferry_energy_switch(void *ctx)
 		if (use) {
 			use->cpu_ns += now - since;
 			if (processor->khz)
-				use->cycles +=
-					processor->cycles +
-					cycles_of(now - processor->faster_ns, processor->khz);
+				use->cycles += processor->cycles +
+					       cycles_of(processor->faster_ns, now, processor->khz);
 		}
 	}
 	processor->cycles = 0;
@@ -139,8 +141,8 @@ int ferry_energy_frequency(struct bpf_raw_tracepoint_args *ctx)
 
 	if (!processor)
 		return 0;
-	if (processor->faster_ns && now > processor->faster_ns)
-		processor->cycles += cycles_of(now - processor->faster_ns, processor->khz);
+	if (processor->faster_ns)
+		processor->cycles += cycles_of(processor->faster_ns, now, processor->khz);
 	processor->faster_ns = now;
 	processor->khz = khz;
 	return 0;

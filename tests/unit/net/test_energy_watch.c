@@ -26,6 +26,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <energy.skel.h>
+
 #include "base/clock.h"
 #include "net/cgroup.h"
 #include "net/energy_watch.h"
@@ -392,6 +397,52 @@ static void find_root(struct fixture *f)
 		fclose(mounts);
 }
 
+/* Another processor changes the frequency just after this one has read the clock. */
+static void a_frequency_that_comes_later_makes_no_cycles(void **state)
+{
+	struct ferry_energy_processor processor = {.since_ns = 1, .khz = 2000000};
+	struct ferry_energy_bpf *skeleton;
+	struct ferry_energy_use *each;
+	struct ferry_energy_user user, next;
+	uint64_t cycles = 0, cpu_ns = 0;
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .flags = BPF_F_TEST_RUN_ON_CPU);
+	const uint32_t first = 0;
+	bool begun = false;
+	int users;
+
+	fixture_or_skip(state);
+	skeleton = ferry_energy_bpf__open_and_load();
+	each = calloc((size_t)libbpf_num_possible_cpus(), sizeof(*each));
+	assert_non_null(skeleton);
+	assert_non_null(each);
+	users = bpf_map__fd(skeleton->maps.users);
+	processor.faster_ns = UINT64_MAX / 2;
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(skeleton->maps.processors), &first,
+					     &processor, BPF_ANY),
+			 0);
+	/* It is attached to nothing: this is the one time that it runs. */
+	assert_int_equal(
+		bpf_prog_test_run_opts(bpf_program__fd(skeleton->progs.ferry_energy_switch), &opts),
+		0);
+	while (!bpf_map_get_next_key(users, begun ? &user : NULL, &next)) {
+		begun = true;
+		user = next;
+		assert_int_equal(bpf_map_lookup_elem(users, &user, each), 0);
+		cycles += each[0].cycles;
+		cpu_ns += each[0].cpu_ns;
+	}
+	for (uint32_t slot = 0; slot < FERRY_ENERGY_SLOTS; slot++) {
+		assert_int_equal(
+			bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.counters), &slot, each), 0);
+		cycles += each[0].cycles;
+		cpu_ns += each[0].cpu_ns;
+	}
+	assert_true(cpu_ns > 0);
+	assert_int_equal(cycles, 0);
+	free(each);
+	ferry_energy_bpf__destroy(skeleton);
+}
+
 static int set_up(void **state)
 {
 	static struct fixture f;
@@ -440,7 +491,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(two_cgroups_of_known_ratio_get_joules_in_that_ratio),
@@ -448,7 +499,11 @@ int main(void)
 		cmocka_unit_test(bytes_belong_to_the_cgroup_or_the_process),
 		cmocka_unit_test(frequencies_weigh_where_they_are_known),
 		cmocka_unit_test(too_many_processes_are_refused),
+		cmocka_unit_test(a_frequency_that_comes_later_makes_no_cycles),
 	};
+
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 
 	return cmocka_run_group_tests_name("net/energy_watch", tests, set_up, tear_down);
 }
