@@ -24,7 +24,8 @@ DEADLINE_S = 60
 SAMPLE = re.compile(r'^([a-z_][a-z0-9_]*)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)*)\})? (\S+)$')
 BASE_UNITS = ("_bytes", "_seconds", "_joules", "_watts", "_celsius", "_ratio", "_dbm", "_per_second",
               "_packets", "_info", "_up", "_loaded", "_watch", "_files")
-COUNTED = ("_looks", "_pushed", "_failures", "_events", "_lost", "_scrapes", "_decisions", "_changes")
+COUNTED = ("_looks", "_pushed", "_failures", "_events", "_lost", "_scrapes", "_decisions", "_changes",
+           "_echoes", "_answers")
 
 
 def eventually(claim):
