@@ -359,6 +359,15 @@ def up(tap):
     found = json.loads(path.read_text()) if path.exists() else {}
     tap.check("a later up has the rate of the first", expect((r.status == 0, r.err), (
         [found.get(k) for k in ("base_kbps", "floor_kbps", "ceiling_kbps")] == [20000, 8000, 30000], found)))
+    for arguments, wanted in [(("--reflector", "192.0.2.1", "--reflector", "2001:db8::1"), ["192.0.2.1", "2001:db8::1"]),
+                              (("--autorate=8mbit,30mbit",), ["192.0.2.1", "2001:db8::1"]), (("--no-reflector",), [])]:
+        r = ferry("net", "up", "wan0", *arguments)
+        found = json.loads(path.read_text()) if path.exists() else {}
+        tap.check(f"up {' '.join(arguments)}: reflectors stay until others are named", expect(
+            (r.status == 0, r.err), (found.get("reflectors") == wanted, found), (found.get("base_kbps") == 20000, found)))
+    status = ferry("net", "status", "wan0").text()
+    tap.check("status says who knows no round trips", expect(
+        ("autorate knows no round trips: --reflector" in status, status)))
     r = ferry("net", "up", "wan0", "--no-autorate")
     tap.check("--no-autorate ends it", expect((r.status == 0, r.err), (not path.exists(), "it is still there")))
     ferry("net", "up", "wan0", "--autorate")
