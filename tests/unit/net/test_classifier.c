@@ -329,6 +329,36 @@ static void test_r48_rules_and_their_explanation(void **state)
 	assert_int_equal(ferry_classifier_stop(c, NULL), 0);
 }
 
+/* A verdict that is there is kept, so only those may write one who may steer all traffic. */
+static void test_no_user_marks_a_packet_with_a_verdict(void **state)
+{
+	const int verdict = 0xfe1000;
+	const pid_t child = fork();
+	int status;
+
+	(void)state;
+	assert_true(child >= 0);
+	if (!child) {
+		const int fd = socket(AF_INET, SOCK_DGRAM, 0);
+		int bad = fd < 0 || (!geteuid() && (setresgid(65534, 65534, 65534) ||
+						    setresuid(65534, 65534, 65534)));
+
+		bad |= !setsockopt(fd, SOL_SOCKET, SO_PRIORITY, &verdict, sizeof(verdict));
+		/* Nor is what the kernel makes of a TOS ever one. */
+		for (int tos = 0; tos < 256; tos++) {
+			int priority = -1;
+			socklen_t bytes = sizeof(priority);
+
+			bad |= setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof(tos)) ||
+			       getsockopt(fd, SOL_SOCKET, SO_PRIORITY, &priority, &bytes) ||
+			       priority >> 16;
+		}
+		_exit(bad);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status) && !WEXITSTATUS(status));
+}
+
 /* Full is said, and room is made by those whose process has ended. */
 static void test_register_is_bounded(void **state)
 {
@@ -572,6 +602,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_a_second_start_changes_nothing),
 		cmocka_unit_test(test_killed_while_it_starts),
 		cmocka_unit_test(test_r48_rules_and_their_explanation),
+		cmocka_unit_test(test_no_user_marks_a_packet_with_a_verdict),
 		cmocka_unit_test(test_register_is_bounded),
 		cmocka_unit_test(test_an_interface_that_goes),
 		cmocka_unit_test(test_an_index_that_comes_back_clsact),
