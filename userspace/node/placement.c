@@ -7,7 +7,7 @@
 #include "engine/forward.h"
 #include "node/probe.h"
 #include "node/profile.h"
-#include "plan/split_cost.h"
+#include "plan/explain.h"
 
 enum {
 	DEFAULT_PROMPT = 64,
@@ -49,15 +49,38 @@ static int profile_edge(const struct ferry_model *model, struct ferry_uplink *up
 	for (uint32_t i = 0; i < p.n_layers; i++) {
 		struct ferry_wire_layer_time t = ferry_wire_layer_time(p.layers, i);
 
-		out->layers[p.layer_begin + i] =
-			(struct ferry_layer_cost){t.decode_ns / 1e3, t.prefill_ns / 1e3};
+		out->layers[p.layer_begin + i] = (struct ferry_layer_cost){
+			.decode_us = t.decode_ns / 1e3, .prefill_us = t.prefill_ns / 1e3};
 	}
 	return 0;
 }
 
 static struct ferry_node_cost node_cost(const struct ferry_profile *p)
 {
-	return (struct ferry_node_cost){p->layers, p->embed_us, p->head_us};
+	return (struct ferry_node_cost){
+		.layers = p->layers, .embed_us = p->embed_us, .head_us = p->head_us};
+}
+
+/* Decides, and says so. */
+static int choose(const struct ferry_plan_problem *p, struct ferry_placement *out,
+		  struct ferry_error *err)
+{
+	struct ferry_plan_sums *sums = malloc(sizeof(*sums));
+	struct ferry_plan_choices choices;
+	int ret;
+
+	if (!sums)
+		return ferry_fail_memory(err, "the plan", sizeof(*sums));
+	ret = ferry_plan_sum(p, sums, err);
+	if (!ret)
+		ret = ferry_plan_choose(p, sums, &choices, err);
+	if (!ret) {
+		ferry_plan_explain(p, sums, &choices, out->text, sizeof(out->text));
+		out->local = choices.chosen == FERRY_MODE_LOCAL;
+		out->split = ferry_plan_chosen(&choices)->cut.k1;
+	}
+	free(sums);
+	return ret;
 }
 
 int ferry_placement_choose(const struct ferry_model *model, struct ferry_pool *pool,
@@ -66,21 +89,28 @@ int ferry_placement_choose(const struct ferry_model *model, struct ferry_pool *p
 {
 	const struct ferry_wire_welcome *w = ferry_uplink_welcome(uplink);
 	struct ferry_profile device = {0}, edge = {0};
-	struct ferry_split_problem p = {
+	struct ferry_plan_codec codec = {
+		.name = "as agreed",
+		.bytes_per_value = (double)ferry_wire_row_bytes(hints->encoding, model->hp.n_embd) /
+				   model->hp.n_embd,
+	};
+	struct ferry_plan_problem p = {
 		.n_layers = model->hp.n_layers,
+		.n_embd = model->hp.n_embd,
 		.edge_begin = w->layer_begin,
 		.edge_end = w->layer_end,
 		.edge_embeds = w->parts & FERRY_PART_EMBEDDING,
 		.edge_heads = w->parts & FERRY_PART_HEAD,
-		.hidden_bytes = (uint32_t)ferry_wire_row_bytes(hints->encoding, model->hp.n_embd),
+		.codecs = &codec,
+		.n_codecs = 1,
 		.up_overhead_bytes = WORK_OVERHEAD,
 		.down_overhead_bytes = RESULT_OVERHEAD,
-		.chunk_tokens = hints->chunk_tokens,
+		.chunk_tokens = {hints->chunk_tokens},
+		.n_chunk_lengths = 1,
 		.n_prompt = hints->n_prompt ? hints->n_prompt : DEFAULT_PROMPT,
 		.n_new = hints->n_new ? hints->n_new : DEFAULT_NEW,
 		.tolerance = 0.02,
 	};
-	size_t chosen;
 	int ret;
 
 	*out = (struct ferry_placement){.local = true};
@@ -93,10 +123,7 @@ int ferry_placement_choose(const struct ferry_model *model, struct ferry_pool *p
 		goto out;
 	p.device = node_cost(&device);
 	p.edge = node_cost(&edge);
-	chosen = ferry_split_choose(&p);
-	ferry_split_explain(&p, chosen, out->text, sizeof(out->text));
-	out->local = chosen == 0;
-	out->split = ferry_split_predict(&p, chosen).k;
+	ret = choose(&p, out, err);
 out:
 	ferry_profile_free(&device);
 	ferry_profile_free(&edge);

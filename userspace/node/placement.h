@@ -27,7 +27,7 @@ struct ferry_placement {
 	char text[FERRY_PLACEMENT_TEXT]; /* the table and the reason, lines ending with a newline */
 };
 
-/* Measures and chooses (ferry_split_choose()). Return: 0, -ENOMEM, or the codes of the link. */
+/* Measures and chooses (ferry_plan_choose()). Return: 0, -ENOMEM, or the codes of the link. */
 int ferry_placement_choose(const struct ferry_model *model, struct ferry_pool *pool,
 			   struct ferry_uplink *uplink, const struct ferry_placement_hints *hints,
 			   struct ferry_placement *out, struct ferry_error *err);

@@ -7,7 +7,7 @@
 
 #include "ferry/error.h"
 #include "node/uplink.h"
-#include "plan/split_cost.h"
+#include "plan/problem.h"
 
 /**
  * ferry_probe_link - RTT and bandwidth in both directions.

@@ -10,7 +10,7 @@
 #include "engine/forward.h"
 #include "ferry/error.h"
 #include "model/model.h"
-#include "plan/split_cost.h"
+#include "plan/problem.h"
 
 struct ferry_profile {
 	uint32_t layer_begin, layer_end;
