@@ -9,7 +9,6 @@
 enum {
 	TOKEN_BYTES = 4,
 	THROTTLE_K = 10, /* below this headroom a device begins to slow down */
-	STATIONS = 5,
 };
 
 /* A joule of a battery that is nearly empty counts this many times at most. */
@@ -192,21 +191,15 @@ const char *ferry_plan_obstacle(const struct ferry_plan_terms *t, const struct f
 	return NULL;
 }
 
-/* What each station does with a token, and with a chunk beside its tokens, in us. */
-struct stations {
-	unsigned n;
-	double token[STATIONS], chunk[STATIONS];
-};
-
 /*
  * When the last chunk leaves the last station, chunks being equal but for the last one, which is
  * no larger: the longest path through the grid of chunks and stations, which turns to the last
  * chunk at one station, and spends all others at the slowest station before.
  */
-static double pipeline(const struct stations *s, double n_tokens, double chunk_tokens)
+static double pipeline(const struct ferry_plan_stations *s, double n_tokens, double chunk_tokens)
 {
 	double n_chunks = ceil(n_tokens / chunk_tokens), last_tokens, longest = 0;
-	double sum = 0, slowest = 0, rest = 0, last[STATIONS];
+	double sum = 0, slowest = 0, rest = 0, last[FERRY_PLAN_STATIONS];
 
 	if (!(n_tokens > 0))
 		return 0;
@@ -228,15 +221,14 @@ static double pipeline(const struct stations *s, double n_tokens, double chunk_t
 	return longest;
 }
 
-/* Of a cut that uses the edge: what a token of the prompt meets on its way. */
-static struct stations prompt_stations(const struct ferry_plan_terms *t,
-				       const struct ferry_plan_cut *c)
+struct ferry_plan_stations ferry_plan_stations(const struct ferry_plan_terms *t,
+					       const struct ferry_plan_cut *c)
 {
 	const struct ferry_plan_problem *p = t->p;
 	const bool ushape = c->mode == FERRY_MODE_USHAPE;
 	double input = c->k1 ? t->hidden_bytes[ushape] : TOKEN_BYTES;
 	double edge_decode = range(t, FERRY_SUM_EDGE_DECODE, c->k1, c->k2);
-	struct stations s = {.n = ushape ? 5 : 3};
+	struct ferry_plan_stations s = {.n = ushape ? 5 : 3};
 
 	s.token[0] = t->slowdown * (t->sums->below[c->k1][FERRY_SUM_DEVICE_PREFILL] +
 				    (c->k1 ? p->device.embed_us : 0));
@@ -257,7 +249,7 @@ static struct stations prompt_stations(const struct ferry_plan_terms *t,
 static double prompt_us(const struct ferry_plan_terms *t, const struct ferry_plan_cut *c,
 			double chunk_tokens)
 {
-	struct stations s = prompt_stations(t, c);
+	struct ferry_plan_stations s = ferry_plan_stations(t, c);
 
 	/* Both parts of the device are one processor's work. */
 	return fmax(pipeline(&s, t->p->n_prompt, chunk_tokens),
@@ -267,7 +259,7 @@ static double prompt_us(const struct ferry_plan_terms *t, const struct ferry_pla
 double ferry_plan_busiest_us(const struct ferry_plan_terms *t, const struct ferry_plan_cut *cut,
 			     uint32_t chunk_tokens)
 {
-	const struct stations s = prompt_stations(t, cut);
+	const struct ferry_plan_stations s = ferry_plan_stations(t, cut);
 	double n = t->p->n_prompt, n_chunks = ceil(n / (chunk_tokens ? chunk_tokens : 1.0));
 	double us = n * (s.token[0] + s.token[4]);
 

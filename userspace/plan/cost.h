@@ -62,6 +62,18 @@ void ferry_plan_terms(const struct ferry_plan_problem *p, const struct ferry_pla
  */
 const char *ferry_plan_obstacle(const struct ferry_plan_terms *t, const struct ferry_plan_cut *cut);
 
+enum { FERRY_PLAN_STATIONS = 5 };
+
+/* What each station does with a token of the prompt, and with a chunk beside its tokens, in us. */
+struct ferry_plan_stations {
+	unsigned n; /* 3, in a U shape 5 */
+	double token[FERRY_PLAN_STATIONS], chunk[FERRY_PLAN_STATIONS];
+};
+
+/* Of a cut that uses the edge. */
+struct ferry_plan_stations ferry_plan_stations(const struct ferry_plan_terms *t,
+					       const struct ferry_plan_cut *cut);
+
 /* @pipeline_us, if not NULL, receives what the chunks of the prompt take, a part of first_us. */
 struct ferry_plan ferry_plan_predict(const struct ferry_plan_terms *t,
 				     const struct ferry_plan_cut *cut, uint32_t chunk_tokens,
