@@ -25,6 +25,7 @@ int ferry_cli_info(int argc, char **argv);
 int ferry_cli_logits(int argc, char **argv);
 int ferry_cli_net(int argc, char **argv);
 int ferry_cli_perplexity(int argc, char **argv);
+int ferry_cli_plan(int argc, char **argv);
 int ferry_cli_run(int argc, char **argv);
 int ferry_cli_tokenize(int argc, char **argv);
 

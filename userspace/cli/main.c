@@ -29,6 +29,8 @@ static const struct command commands[] = {
 	{"logits", ferry_cli_logits, "the logits behind given tokens, as float32"},
 	{"perplexity", ferry_cli_perplexity, "how well a model predicts a text"},
 	{"bench", ferry_cli_bench, "prefill and decode speed against the speed of memory"},
+	{"plan", ferry_cli_plan,
+	 "where the layers should run, and how that goes over a link trace"},
 	{"net", ferry_cli_net,
 	 "put a gateway's links in order; what the kernel module knows of them"},
 };

@@ -31,7 +31,7 @@ def main():
         r = ferry("--help")
         tap.check("--help lists the commands", expect(
             (r.status == 0, r.err),
-            *[(c in r.text(), f"no {c}") for c in ("run", "edge", "info", "tokenize", "logits", "perplexity", "bench")]))
+            *[(c in r.text(), f"no {c}") for c in ("run", "edge", "info", "tokenize", "logits", "perplexity", "bench", "plan")]))
         problems = []
         for command in ("run", "edge", "info", "tokenize", "logits", "perplexity", "bench"):
             r = ferry(command, "--help")
