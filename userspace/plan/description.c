@@ -61,7 +61,7 @@ static int read_number(const json_t *v, const char *where, const struct member *
 	return 0;
 }
 
-/* Members of @object that are none of @members are left to the caller, who names them in @others. */
+/* Members that are none of @members are left to the caller, who names them in @others. */
 static int read_members(const json_t *object, const char *where, const struct member *members,
 			size_t n, const char *others, struct ferry_error *err)
 {

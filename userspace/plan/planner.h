@@ -17,9 +17,10 @@ struct ferry_plan_choices {
  * ferry_plan_choose - the best cut and chunk length of each mode, and the best mode.
  * @sums: of the same layers, by ferry_plan_sum()
  *
- * Within a mode the least score counts, of plans that keep the deadlines first. Among the modes whose score is within the tolerance of the least,
- * the one that sends the fewest bytes: so local, where it is one of them. Exact: cuts are skipped
- * only where a bound shows that they cannot win. Allocates nothing.
+ * Within a mode the least score counts, of plans that keep the deadlines first. Among the modes
+ * whose score is within the tolerance of the least, the one that sends the fewest bytes: so local,
+ * where it is one of them. Exact: cuts are skipped only where a bound shows that they cannot win.
+ * Allocates nothing.
  *
  * Return: 0, or -ENOTSUP where no plan is possible: it says why this machine cannot do it alone.
  */
