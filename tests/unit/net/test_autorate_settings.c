@@ -54,8 +54,8 @@ static void what_is_written_is_read(void **state)
 static void reflectors_are_kept_and_nonsense_is_named(void **state)
 {
 	static const char *const wrong[] = {"7", "[7]", "[\"wan0\"]", "[\"127.0.0.1\"]",
-					    "[\"192.0.2.1\",\"192.0.2.2\",\"192.0.2.3\","
-					    "\"192.0.2.4\",\"192.0.2.5\"]"};
+					    ("[\"192.0.2.1\",\"192.0.2.2\",\"192.0.2.3\","
+					     "\"192.0.2.4\",\"192.0.2.5\"]")};
 	struct ferry_autorate_settings s = wan, read;
 	struct ferry_error err;
 	char text[300];
