@@ -161,6 +161,27 @@ def check_nothing_leaks(tap):
         (r.returncode == 0, r.stderr), (json.loads(r.stdout)["classifier"]["known"] is False, r.stdout)))
 
 
+def check_a_torn_record(tap, before):
+    """A disk that was full, or a hand that slipped: what was written down ends in the middle."""
+    folder = pathlib.Path("/run/with a space")
+    folder.mkdir()
+    (folder / "my rules").write_text(RULES)
+    r = ferry("net", "up", DEVICE, "--rules", folder / "my rules")
+    tap.check("rules in a folder with a space", expect(
+        (r.status == 0, r.err), ("udp/7001" in ferry("net", "rules", DEVICE).text(), "other rules")))
+    records = list(pathlib.Path("/run/ferry/net").glob("*.json"))
+    tap.check("there is a record", expect((len(records) == 1, records)))
+    for record in records:
+        record.write_text(record.read_text()[:40])
+    r = ferry("net", "status", DEVICE)
+    tap.check("status gets along with a torn record", expect((r.status == 0, r.err), ("classifier" in r.text(), r.text())))
+    r = ferry("net", "up", DEVICE)
+    tap.check("up replaces a torn record", expect((r.status == 0, r.err)))
+    r = ferry("net", "down", DEVICE)
+    tap.check("down leaves what was found, though the record was torn", expect(
+        (r.status == 0, r.err), (listing() == before, listing())))
+
+
 def main():
     tap = Tap()
     reason = alone()
@@ -180,6 +201,7 @@ def main():
     check_rules(tap, rules)
     r = ferry("net", "down", DEVICE)
     tap.check("down leaves what was found", expect((r.status == 0, r.err), (listing() == before, listing())))
+    check_a_torn_record(tap, before)
     ferry("net", "up", DEVICE, "--rules", rules)
     with subprocess.Popen([*FERRY, "net", "watch", DEVICE, "-i", "0.1"], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE) as p:
