@@ -15,7 +15,13 @@
  * Changes with every change of a map or of its meaning, and with a program that decides otherwise:
  * what is pinned of another one is replaced, not adopted.
  */
-#define FERRY_CLASSIFY_ABI 3
+#define FERRY_CLASSIFY_ABI	 3
+
+/*
+ * Where maps and programs are pinned, in a directory NETNS-IFINDEX for each interface:
+ * SO_NETNS_COOKIE of its network namespace and its index, in decimal.
+ */
+#define FERRY_CLASSIFY_DIRECTORY "/sys/fs/bpf/ferry"
 
 /*
  * Who decided. Each packet is counted once, at [source][class]; where nobody did, with the default

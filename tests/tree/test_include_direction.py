@@ -53,7 +53,7 @@ def problems_of(userspace):
             parts = name.split("/")
             if parts[0] in ("ferry", "linux"):
                 continue  # include/ferry and include/uapi/linux, open to all
-            if parts[0] == "bpf" and room == "net" and not name.endswith(".skel.h"):
+            if parts[0] == "bpf" and room in ("net", "wire") and not name.endswith(".skel.h"):
                 continue  # what a BPF program and its loader agree on
             if ".." in parts:
                 found.append(f"{path}: \"{name}\" climbs out of its room")

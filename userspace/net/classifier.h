@@ -15,8 +15,6 @@
 
 struct ferry_classifier;
 
-#define FERRY_CLASSIFIER_DIRECTORY "/sys/fs/bpf/ferry"
-
 enum ferry_classifier_hook {
 	FERRY_HOOK_ANY,	   /* tcx where the kernel has it (6.6), else clsact */
 	FERRY_HOOK_CLSACT, /* a filter of our own on clsact */
@@ -83,22 +81,6 @@ struct ferry_classifier_status {
 
 int ferry_classifier_status(struct ferry_classifier *c, struct ferry_classifier_status *status,
 			    struct ferry_error *err);
-
-/**
- * ferry_classifier_register - everything that a socket sends is of this class
- * @cookie: SO_COOKIE of the socket
- * @class: enum ferry_class
- * @deadline_us: for each packet, 0: the class's budget
- * @owner: process id; entries of processes that have ended are dropped when room is needed
- *
- * Return: 0, -EINVAL, or -ENOSPC with the limit in the sentence.
- */
-int ferry_classifier_register(struct ferry_classifier *c, uint64_t cookie, unsigned int class,
-			      uint64_t deadline_us, uint32_t owner, struct ferry_error *err);
-
-/* To be called when the socket is closed. One that is not registered is no error. */
-int ferry_classifier_unregister(struct ferry_classifier *c, uint64_t cookie,
-				struct ferry_error *err);
 
 /* What has been decided since the start, by enum ferry_classify_source and enum ferry_class. */
 struct ferry_classifier_count {

@@ -75,7 +75,7 @@ int ferry_classifier_counters(unsigned int device, const char *directory,
 
 	memset(packets, 0, sizeof(*packets) * FERRY_CLASSIFY_SOURCES);
 	snprintf(path, sizeof(path), "%s/%" PRIu64 "-%u/counters",
-		 directory ? directory : FERRY_CLASSIFIER_DIRECTORY, ferry_network_namespace(),
+		 directory ? directory : FERRY_CLASSIFY_DIRECTORY, ferry_network_namespace(),
 		 device);
 	map = bpf_obj_get_opts(path, &read_only);
 	if (map < 0) {

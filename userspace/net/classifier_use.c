@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What is asked of a classifier that runs: sockets, counters, explanations. */
+/* What is asked of a classifier that runs: counters, explanations. */
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <arpa/inet.h>
@@ -29,66 +28,6 @@ static int fail_map(struct ferry_error *err, const char *what)
 
 	return ferry_fail(err, FERRY_ERROR_SYSTEM, code, "%s failed: %s", what,
 			  ferry_errno_text(code));
-}
-
-/* Drops the sockets of processes that have ended; returns how many. */
-static unsigned int drop_dead(struct ferry_classifier *c)
-{
-	const int map = c->maps[FERRY_MAP_SOCKETS];
-	struct ferry_classify_socket socket;
-	unsigned int dropped = 0;
-	uint64_t key, next;
-	bool first = true;
-
-	/* Bounded, though others may add and take away meanwhile. */
-	for (int i = 0; i < 2 * FERRY_CLASSIFY_SOCKETS; i++) {
-		if (bpf_map_get_next_key(map, first ? NULL : &key, &next))
-			break;
-		if (!bpf_map_lookup_elem(map, &next, &socket) && socket.owner &&
-		    kill((pid_t)socket.owner, 0) && errno == ESRCH &&
-		    !bpf_map_delete_elem(map, &next)) {
-			dropped++;
-			continue; /* from the same place */
-		}
-		key = next;
-		first = false;
-	}
-	return dropped;
-}
-
-int ferry_classifier_register(struct ferry_classifier *c, uint64_t cookie, unsigned int class,
-			      uint64_t deadline_us, uint32_t owner, struct ferry_error *err)
-{
-	const uint64_t units = deadline_us / FERRY_DEADLINE_UNIT_US;
-	struct ferry_classify_socket socket = {.class = (uint8_t) class, .owner = owner};
-	const int map = c->maps[FERRY_MAP_SOCKETS];
-
-	if (!cookie || class >= FERRY_CLASS_COUNT)
-		return ferry_fail(err, FERRY_ERROR_CALLER, -EINVAL,
-				  "a socket is registered by its cookie, with a class from 0 to %d",
-				  FERRY_CLASS_COUNT - 1);
-	if (deadline_us)
-		socket.bucket = (uint16_t)(!units			? 1
-					   : units < FERRY_DEADLINE_MAX ? units
-									: FERRY_DEADLINE_MAX);
-	if (!bpf_map_update_elem(map, &cookie, &socket, BPF_ANY))
-		return 0;
-	if (errno == E2BIG) {
-		if (drop_dead(c) && !bpf_map_update_elem(map, &cookie, &socket, BPF_ANY))
-			return 0;
-		return ferry_fail(err, FERRY_ERROR_MEMORY, -ENOSPC,
-				  "%d sockets are registered, which is all that there is room for",
-				  FERRY_CLASSIFY_SOCKETS);
-	}
-	return fail_map(err, "registering a socket");
-}
-
-int ferry_classifier_unregister(struct ferry_classifier *c, uint64_t cookie,
-				struct ferry_error *err)
-{
-	if (bpf_map_delete_elem(c->maps[FERRY_MAP_SOCKETS], &cookie) && errno != ENOENT)
-		return fail_map(err, "taking a socket out of the register");
-	return 0;
 }
 
 int ferry_classifier_counts(struct ferry_classifier *c, struct ferry_classifier_count *counts,

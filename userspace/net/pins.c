@@ -14,9 +14,9 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <classify.h>
 
 #include "base/error.h"
-#include "net/classifier.h"
 #include "net/device.h"
 
 enum { LOCK_TRIES = 300, LOCK_PAUSE_MS = 100, NAME_BYTES = 40, OPEN_TRIES = 10 };
@@ -120,7 +120,7 @@ int ferry_pins_open(struct ferry_pins *pins, const char *root, unsigned int devi
 
 	pins->lock = -1;
 	if (!root)
-		root = FERRY_CLASSIFIER_DIRECTORY;
+		root = FERRY_CLASSIFY_DIRECTORY;
 	if (strlen(root) + NAME_BYTES > sizeof(pins->path))
 		return ferry_fail(err, FERRY_ERROR_CALLER, -ENAMETOOLONG,
 				  "the path of the pins is longer than %d bytes",

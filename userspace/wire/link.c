@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "wire/link_private.h"
+#include "wire/socket_register.h"
 
 enum {
 	KEEPALIVE_IDLE_S = 10,
@@ -42,6 +43,14 @@ static void set_options(int fd, const struct ferry_link_times *times)
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
 		setsockopt(fd, fixed[i].level, fixed[i].name, &fixed[i].value, sizeof(int));
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
+}
+
+/* Those that are there now: an interface may come up, or its classifier, while the link lives. */
+static void tell_classifiers(struct ferry_link *link)
+{
+	link->told_us = ferry_now_us();
+	if (ferry_socket_register(link->fd, (enum ferry_traffic_class)link->traffic_class, 0, NULL))
+		link->registered = true;
 }
 
 int ferry_link_new(struct ferry_loop *loop, int fd, enum ferry_role role, enum link_state state,
@@ -81,6 +90,8 @@ int ferry_link_new(struct ferry_loop *loop, int fd, enum ferry_role role, enum l
 	link->next = loop->links;
 	loop->links = link;
 	loop->n_links++;
+	/* Before the first packet leaves. */
+	ferry_link_set_class(link, FERRY_TRAFFIC_CTRL);
 	*out = link;
 	return 0;
 }
@@ -108,7 +119,10 @@ void ferry_link_free(struct ferry_link *link)
 	link->loop->n_links--;
 	drop_queue(link);
 	ferry_connection_release(&link->in);
-	close(link->fd);
+	if (link->registered)
+		ferry_socket_close(link->fd, NULL);
+	else
+		close(link->fd);
 	free(link->own);
 	free(link);
 }
@@ -152,6 +166,8 @@ int ferry_link_send(struct ferry_link *link, const struct ferry_wire_message *m,
 	link->out_tail = &out->next;
 	link->n_unsent += out->n;
 	link->n_sent += out->n;
+	if (ferry_now_us() - link->told_us > LINK_TELL_US)
+		tell_classifiers(link);
 	return 0;
 }
 
@@ -175,6 +191,7 @@ void ferry_link_set_class(struct ferry_link *link, enum ferry_traffic_class c)
 		return;
 	link->traffic_class = (int)c;
 	ferry_traffic_class_set(link->fd, c);
+	tell_classifiers(link);
 }
 
 uint64_t ferry_link_sent(const struct ferry_link *link)

@@ -11,12 +11,13 @@
 
 enum {
 	LOOP_BUFFER = 16 << 10,
-	LINK_IOV = 16,	       /* frames of one send */
-	LINK_SEND_STALLS = 6,  /* times stall_ms that a peer may leave bytes unacknowledged: it may
+	LINK_IOV = 16,		/* frames of one send */
+	LINK_SEND_STALLS = 6,	/* times stall_ms that a peer may leave bytes unacknowledged: it may
 				  * be computing */
-	LINK_DEAD_STALLS = 12, /* the same until the kernel gives up on bytes that it holds */
-	LINK_MAX_UNSENT = 4,   /* times max_body: more is not queued */
-	LINK_LINGER_MS = 1000, /* for the peer to read our last word */
+	LINK_DEAD_STALLS = 12,	/* the same until the kernel gives up on bytes that it holds */
+	LINK_MAX_UNSENT = 4,	/* times max_body: more is not queued */
+	LINK_LINGER_MS = 1000,	/* for the peer to read our last word */
+	LINK_TELL_US = 1000000, /* after so long, classifiers are told again of a link that sends */
 	ACCEPT_PAUSE_US = 50000, /* after the system ran out of descriptors */
 };
 
@@ -49,6 +50,8 @@ struct ferry_link {
 	char name[FERRY_ENDPOINT_TEXT];
 	struct ferry_endpoint peer;
 	int traffic_class; /* -1: not set yet */
+	bool registered;   /* a classifier knows the socket */
+	uint64_t told_us;  /* when classifiers were told last */
 
 	unsigned n_ops; /* that the kernel has */
 	bool connect_armed, recv_armed, recv_multishot, send_armed;

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "wire/link_private.h"
+#include "wire/socket_register.h"
 
 enum {
 	RING_ENTRIES = 256,
@@ -357,7 +358,7 @@ void ferry_loop_free(struct ferry_loop *loop)
 		ferry_link_close(l);
 	drain(loop);
 	if (listen_fd >= 0)
-		close(listen_fd);
+		ferry_socket_close(listen_fd, NULL);
 	/* The ring goes down behind our back: memory that an operation still knows stays. */
 	io_uring_queue_exit(&loop->ring);
 	if (loop->wake_fd >= 0)
@@ -398,6 +399,9 @@ int ferry_loop_listen(struct ferry_loop *loop, const struct ferry_endpoint *e,
 		close(fd);
 		return listen_failed(e, code, err);
 	}
+	/* What it sends itself: the answers to who connects. */
+	ferry_traffic_class_set(fd, FERRY_TRAFFIC_CTRL);
+	ferry_socket_register(fd, FERRY_TRAFFIC_CTRL, 0, NULL);
 	loop->listen_fd = fd;
 	loop->accepted = accepted;
 	loop->accepted_data = data;

@@ -48,12 +48,12 @@ def make_model(path, *args):
 
 
 class Edge:
-    """`ferry edge` on a free port of loopback."""
+    """`ferry edge` on a free port, of loopback unless told otherwise; @within: a command that runs it."""
 
-    def __init__(self, model, *args):
+    def __init__(self, model, *args, listen="127.0.0.1:0", within=()):
         self.errors = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [*FERRY, "edge", "-m", str(model), "--listen", "127.0.0.1:0", *map(str, args)],
+            [*within, *FERRY, "edge", "-m", str(model), "--listen", listen, *map(str, args)],
             stdout=subprocess.PIPE, stderr=self.errors)
         line = self.process.stdout.readline().decode()
         if not line.startswith("listening on "):

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 
-from rig import FERRY, Tap, expect, ferry, one_sentence
+from rig import FERRY, Edge, Tap, expect, ferry, make_model, one_sentence
 
 DEVICE = "fe0"
 RULES = "port udp/7001 to model  # backup\n\nprefix 10.9.0.0/16 sync\n"
@@ -182,6 +182,36 @@ def check_a_torn_record(tap, before):
         (r.status == 0, r.err), (listing() == before, listing())))
 
 
+def check_own_traffic(tap):
+    """What the runtime sends goes by its own word, from the first packet on; nobody has to guess."""
+    # The kernel's own router solicitations would be counted beside.
+    made = sh(f"echo 1 >/proc/sys/net/ipv6/conf/{DEVICE}/disable_ipv6 && ip netns add far && "
+              "ip link set fe1 netns far && ip -n far addr add 10.77.0.2/24 dev fe1 && "
+              f"ip -n far link set fe1 up && ip neigh flush dev {DEVICE} nud permanent")
+    tap.check("a second namespace", expect((made.returncode == 0, made.stderr)))
+    model = make_model(pathlib.Path("/run/m.gguf"))
+    run = ("run", "-m", model, "-p", "The ferry", "-n", 12, "--greedy", "--ids")
+    alone_ids = ferry(*run).text()
+    before = json.loads(ferry("net", "status", DEVICE, "--json").out)["classifier"]["decided_by"]
+    with Edge(model, "--insecure", listen="10.77.0.2:0", within=("ip", "netns", "exec", "far")) as edge:
+        r = ferry(*run, "--edge", edge.address, "--insecure", "--split", 1)
+    after = json.loads(ferry("net", "status", DEVICE, "--json").out)["classifier"]["decided_by"]
+    tap.check("the same tokens over the link", expect((r.status == 0, r.err), (r.text() == alone_ids, r.text())))
+
+    def grown(source, name):
+        count = [n.get(source, {}).get(name, {}).get("packets", 0) for n in (before, after)]
+        return count[1] - count[0]
+    names = ("ctrl", "token", "decode", "prefill", "kv", "default", "model", "sync")
+    tap.check("they went by the socket: greeting, prompt and tokens", expect(
+        *[(grown("socket", name) > 0, (name, after)) for name in ("ctrl", "decode", "prefill")]))
+    others = {(source, name): grown(source, name) for source in after for name in names
+              if source not in ("socket", "not-ip") and grown(source, name)}
+    tap.check("all of them", expect((not others, others)))
+    left = sh("bpftool map dump pinned /sys/fs/bpf/ferry/*/sockets").stdout
+    tap.check("and the register is empty again", expect(("Found 0 elements" in left or '"key"' not in left and
+                                                         "key:" not in left, left)))
+
+
 def main():
     tap = Tap()
     reason = alone()
@@ -203,6 +233,7 @@ def main():
     tap.check("down leaves what was found", expect((r.status == 0, r.err), (listing() == before, listing())))
     check_a_torn_record(tap, before)
     ferry("net", "up", DEVICE, "--rules", rules)
+    check_own_traffic(tap)
     with subprocess.Popen([*FERRY, "net", "watch", DEVICE, "-i", "0.1"], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE) as p:
         p.stdout.readline()

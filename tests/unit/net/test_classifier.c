@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -24,11 +25,14 @@
 #include <sys/wait.h>
 #include <cmocka.h>
 
+#include <bpf/bpf.h>
 #include <classify.h>
 
 #include "net/classifier.h"
+#include "net/device.h"
 #include "net/pins.h"
 #include "net/rules.h"
+#include "wire/socket_register.h"
 
 enum { PACKETS = 50, LISTING = 8192 };
 
@@ -96,26 +100,20 @@ static uint64_t counted(struct ferry_classifier *c, unsigned int source, unsigne
 }
 
 /* Datagrams to a port of the other end; @registered: the socket is, before the first of them. */
-static void send_datagrams(struct ferry_classifier *c, uint16_t port, bool registered)
+static void send_datagrams(uint16_t port, bool registered)
 {
 	const struct sockaddr_in to = {.sin_family = AF_INET,
 				       .sin_port = htons(port),
 				       .sin_addr.s_addr = htonl(0x0a4d0002)};
 	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	uint64_t cookie = 0;
-	socklen_t len = sizeof(cookie);
 
 	assert_true(fd >= 0);
-	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len), 0);
 	if (registered)
-		assert_int_equal(ferry_classifier_register(c, cookie, FERRY_CLASS_DECODE, 20000,
-							   (uint32_t)getpid(), NULL),
-				 0);
+		assert_int_equal(ferry_socket_register(fd, FERRY_TRAFFIC_DECODE, 20000, directory),
+				 1);
 	for (int i = 0; i < PACKETS; i++)
 		assert_int_equal(sendto(fd, "x", 1, 0, (const void *)&to, sizeof(to)), 1);
-	if (registered)
-		assert_int_equal(ferry_classifier_unregister(c, cookie, NULL), 0);
-	close(fd);
+	assert_int_equal(ferry_socket_close(fd, directory), registered);
 }
 
 static void or_skip(enum ferry_classifier_hook hook)
@@ -143,9 +141,9 @@ static void own_traffic(enum ferry_classifier_hook hook)
 	/* R-26: with the module's BTF it calls into the module, and decides the same. */
 	assert_int_equal(status.tier, access("/sys/kernel/btf/ferry", F_OK) ? 0 : 2);
 	print_message("# tier T%d: %s\n", status.tier, status.why);
-	send_datagrams(c, 9999, true);
+	send_datagrams(9999, true);
 	assert_int_equal(counted(c, FERRY_CLASSIFY_SOCKET, FERRY_CLASS_DECODE), PACKETS);
-	send_datagrams(c, 9999, false);
+	send_datagrams(9999, false);
 	assert_int_equal(counted(c, FERRY_CLASSIFY_SOCKET, FERRY_CLASS_DECODE), PACKETS);
 	assert_true(counted(c, FERRY_CLASSIFY_UNSET, FERRY_CLASS_DEFAULT) >= PACKETS);
 	assert_int_equal(ferry_classifier_stop(c, NULL), 0);
@@ -183,7 +181,7 @@ static void leave_as_found(enum ferry_classifier_hook hook)
 		must(before[i]);
 		list(found);
 		c = start(hook);
-		send_datagrams(c, 9999, true);
+		send_datagrams(9999, true);
 		assert_int_equal(counted(c, FERRY_CLASSIFY_SOCKET, FERRY_CLASS_DECODE), PACKETS);
 		/* As after a crash: nobody said stop, and a new process takes over. */
 		ferry_classifier_close(c);
@@ -264,7 +262,7 @@ static void test_killed_while_it_starts(void **state)
 		kill(child, SIGKILL);
 		waitpid(child, NULL, 0);
 		c = start(FERRY_HOOK_CLSACT);
-		send_datagrams(c, 9999, true);
+		send_datagrams(9999, true);
 		assert_true(counted(c, FERRY_CLASSIFY_SOCKET, FERRY_CLASS_DECODE) >= PACKETS);
 		assert_int_equal(ferry_classifier_stop(c, NULL), 0);
 		list(left);
@@ -297,7 +295,7 @@ static void test_r48_rules_and_their_explanation(void **state)
 	or_skip(FERRY_HOOK_ANY);
 	c = start(FERRY_HOOK_ANY);
 	apply(c, "prefix 10.77.0.0/24 model\nport udp/7000-7002 to token\ntrust 10.0.0.0/8\n");
-	send_datagrams(c, 7001, false);
+	send_datagrams(7001, false);
 	assert_int_equal(counted(c, FERRY_CLASSIFY_PORT, FERRY_CLASS_TOKEN), PACKETS);
 	assert_int_equal(ferry_classifier_explain(c, &q, &answer, NULL), 0);
 	assert_int_equal(answer.source, FERRY_CLASSIFY_PORT);
@@ -359,12 +357,33 @@ static void test_no_user_marks_a_packet_with_a_verdict(void **state)
 	assert_true(WIFEXITED(status) && !WEXITSTATUS(status));
 }
 
-/* Full is said, and room is made by those whose process has ended. */
+/* Writes @n sockets that do not exist straight into the register. */
+static void fill_register(uint64_t first, uint64_t n, pid_t owner)
+{
+	const struct ferry_classify_socket socket = {.class = FERRY_CLASS_KV,
+						     .owner = (uint32_t)owner};
+	char path[FERRY_PIN_PATH];
+	struct ferry_pins place;
+	int map;
+
+	assert_int_equal(ferry_pins_open(&place, directory, if_nametoindex("fe0"), 0, NULL), 0);
+	ferry_pins_path(&place, "sockets", path);
+	ferry_pins_close(&place);
+	map = bpf_obj_get(path);
+	assert_true(map >= 0);
+	for (uint64_t cookie = first; cookie < first + n; cookie++)
+		assert_int_equal(bpf_map_update_elem(map, &cookie, &socket, BPF_ANY), 0);
+	close(map);
+}
+
+/* Room is made by those whose process has ended; without any, a socket goes by its DSCP. */
 static void test_register_is_bounded(void **state)
 {
+	enum { HALF = FERRY_CLASSIFY_SOCKETS / 2 };
+	const uint64_t far = 1ULL << 40; /* beyond any cookie */
 	const pid_t child = fork();
 	struct ferry_classifier *c;
-	struct ferry_error err = {0};
+	int one, two;
 
 	if (!child)
 		_exit(0);
@@ -372,19 +391,45 @@ static void test_register_is_bounded(void **state)
 	(void)state;
 	or_skip(FERRY_HOOK_ANY);
 	c = start(FERRY_HOOK_ANY);
-	for (uint64_t i = 1; i <= FERRY_CLASSIFY_SOCKETS; i++)
-		assert_int_equal(ferry_classifier_register(c, 1000000 + i, FERRY_CLASS_KV, 0,
-							   (uint32_t)(i % 2 ? getpid() : child),
-							   NULL),
-				 0);
-	assert_int_equal(ferry_classifier_register(c, 7, FERRY_CLASS_KV, 0, 1, NULL), 0);
-	for (uint64_t i = 1; i < FERRY_CLASSIFY_SOCKETS / 2; i++)
-		assert_int_equal(
-			ferry_classifier_register(c, 2000000 + i, FERRY_CLASS_KV, 0, 1, NULL), 0);
-	assert_int_equal(ferry_classifier_register(c, 8, FERRY_CLASS_KV, 0, 1, &err), -ENOSPC);
-	assert_non_null(strstr(err.text, "16384"));
-	assert_int_equal(ferry_classifier_register(c, 8, 8, 0, 1, NULL), -EINVAL);
+	one = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	two = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_true(one >= 0 && two >= 0);
+	fill_register(far, HALF, getpid());
+	fill_register(2 * far, HALF, child);
+	assert_int_equal(ferry_socket_register(one, FERRY_TRAFFIC_KV, 0, directory), 1);
+	fill_register(3 * far, HALF - 1, getpid());
+	assert_int_equal(ferry_socket_register(two, FERRY_TRAFFIC_KV, 0, directory), 0);
+	/* Whoever is in already can still change. */
+	assert_int_equal(ferry_socket_register(one, FERRY_TRAFFIC_SYNC, 0, directory), 1);
+	assert_int_equal(ferry_socket_close(one, directory), 1);
+	assert_int_equal(ferry_socket_register(two, FERRY_TRAFFIC_CLASSES, 0, directory), 0);
+	assert_int_equal(ferry_socket_register(two, FERRY_TRAFFIC_TOKEN, 0, directory), 1);
+	assert_int_equal(ferry_socket_close(two, directory), 1);
 	assert_int_equal(ferry_classifier_stop(c, NULL), 0);
+}
+
+/* Where nobody classifies, or a pin is of something else, a socket is told of to nobody. */
+static void test_register_of_nobody(void **state)
+{
+	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	char command[200];
+
+	(void)state;
+	or_skip(FERRY_HOOK_ANY);
+	assert_true(fd >= 0);
+	assert_int_equal(ferry_socket_register(fd, FERRY_TRAFFIC_KV, 0, "/nowhere"), 0);
+	assert_int_equal(ferry_socket_register(fd, FERRY_TRAFFIC_KV, 0, "/tmp"), 0);
+	snprintf(command, sizeof(command),
+		 "mkdir -p %s/%llu-9 && bpftool map create %s/%llu-9/sockets "
+		 "type hash key 8 value 4 entries 8 name other",
+		 directory, (unsigned long long)ferry_network_namespace(), directory,
+		 (unsigned long long)ferry_network_namespace());
+	must(command);
+	assert_int_equal(ferry_socket_register(fd, FERRY_TRAFFIC_KV, 0, directory), 0);
+	snprintf(command, sizeof(command), "rm %s/*-9/sockets && rmdir %s/*-9", directory,
+		 directory);
+	must(command);
+	close(fd);
 }
 
 static void test_an_interface_that_goes(void **state)
@@ -604,6 +649,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_r48_rules_and_their_explanation),
 		cmocka_unit_test(test_no_user_marks_a_packet_with_a_verdict),
 		cmocka_unit_test(test_register_is_bounded),
+		cmocka_unit_test(test_register_of_nobody),
 		cmocka_unit_test(test_an_interface_that_goes),
 		cmocka_unit_test(test_an_index_that_comes_back_clsact),
 		cmocka_unit_test(test_an_index_that_comes_back_tcx),
