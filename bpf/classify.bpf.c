@@ -50,8 +50,15 @@ struct ferry_case {
 	struct ferry_packet packet;
 	struct ferry_classify_verdict verdict;
 	__u16 major; /* of the qdisc */
-	_Bool learn; /* false: a question; nothing is counted or remembered */
 };
+
+/*
+ * In a map and not on the stack: of what it reads there the verifier knows nothing, so that all the
+ * ways through the headers come out alike, and it looks at an eighth of the instructions. A question
+ * has a place of its own, for a packet may be sent while it is being answered.
+ */
+enum { CASE_PACKET, CASE_QUESTION, CASES };
+FERRY_MAP(cases, BPF_MAP_TYPE_PERCPU_ARRAY, CASES, __u32, struct ferry_case, 0);
 
 static __always_inline _Bool decide(struct ferry_case *c, enum ferry_classify_source source,
 				    const struct ferry_classify_rule *rule)
@@ -190,13 +197,14 @@ static __always_inline _Bool by_prefix(struct __sk_buff *skb, struct ferry_case 
 	return rule && decide(c, FERRY_CLASSIFY_PREFIX, rule);
 }
 
-static __always_inline _Bool by_name(struct __sk_buff *skb, struct ferry_case *c, __u32 epoch)
+static __always_inline _Bool by_name(struct __sk_buff *skb, struct ferry_case *c, __u32 epoch,
+				     _Bool learn)
 {
 	struct ferry_classify_rule rule = {};
 
 	if (c->packet.key.protocol != IPPROTO_TCP || c->packet.fragment != FERRY_FRAGMENT_NONE)
 		return 0;
-	return !ferry_hello_rule(skb, &c->packet, &rule, c->learn, epoch) &&
+	return !ferry_hello_rule(skb, &c->packet, &rule, learn, epoch) &&
 	       decide(c, FERRY_CLASSIFY_SNI, &rule);
 }
 
@@ -225,7 +233,7 @@ __noinline int ferry_behave(struct ferry_behaviour *b, const struct ferry_behavi
  */
 static __always_inline _Bool by_behaviour(struct __sk_buff *skb,
 					  const struct ferry_classify_settings *set,
-					  struct ferry_case *c)
+					  struct ferry_case *c, _Bool learn)
 {
 	const struct ferry_packet *p = &c->packet;
 	struct ferry_classify_rule rule = {};
@@ -235,7 +243,7 @@ static __always_inline _Bool by_behaviour(struct __sk_buff *skb,
 	if (!may_behave(p))
 		return 0;
 	flow = bpf_map_lookup_elem(&flows, &p->key);
-	if (c->learn && p->payload_bytes) {
+	if (learn && p->payload_bytes) {
 		const struct ferry_behaviour_packet seen = {
 			.now_ns = ferry_clock_of_packet ? skb->tstamp : bpf_ktime_get_ns(),
 			.bytes = p->payload_bytes,
@@ -304,8 +312,9 @@ static __always_inline _Bool by_inner(struct __sk_buff *skb, struct ferry_case *
 }
 
 /* What the packet itself says. The verdict is the default class of nobody where nobody knows it. */
-static __always_inline void
-by_packet(struct __sk_buff *skb, const struct ferry_classify_settings *set, struct ferry_case *c)
+static __always_inline void by_packet(struct __sk_buff *skb,
+				      const struct ferry_classify_settings *set,
+				      struct ferry_case *c, _Bool learn)
 {
 	const __u32 flags = set->flags;
 	_Bool known;
@@ -314,13 +323,13 @@ by_packet(struct __sk_buff *skb, const struct ferry_classify_settings *set, stru
 		return;
 	if (by_first_fragment(c))
 		return;
-	if (c->learn && c->packet.begins)
+	if (learn && c->packet.begins)
 		ferry_forget(&c->packet.key);
 	known = (flags & FERRY_CLASSIFY_HAS_TRUST && by_dscp(skb, c)) || by_port(c) ||
 		(flags & FERRY_CLASSIFY_HAS_PREFIXES && by_prefix(skb, c)) ||
-		(flags & FERRY_CLASSIFY_HAS_NAMES && by_name(skb, c, set->epoch)) ||
-		by_behaviour(skb, set, c);
-	if (c->learn && c->packet.fragment == FERRY_FRAGMENT_FIRST) {
+		(flags & FERRY_CLASSIFY_HAS_NAMES && by_name(skb, c, set->epoch, learn)) ||
+		by_behaviour(skb, set, c, learn);
+	if (learn && c->packet.fragment == FERRY_FRAGMENT_FIRST) {
 		struct ferry_classify_fragment_key key;
 
 		fragment_key(&c->packet, &key);
@@ -385,16 +394,18 @@ static __always_inline void count(const struct __sk_buff *skb, const struct ferr
 		++*packets;
 }
 
-/* Which it is and who says so. @cookie of the packet's socket, 0 for none. */
+/*
+ * Which it is and who says so. @cookie of the packet's socket, 0 for none. @learn: false for a
+ * question; nothing is counted or remembered.
+ */
 static __always_inline void classify(struct __sk_buff *skb,
 				     const struct ferry_classify_settings *set, __u8 link_header,
-				     __u64 cookie, struct ferry_case *c)
+				     __u64 cookie, struct ferry_case *c, _Bool learn)
 {
 	_Bool parsed = 0;
 
-	c->verdict.class = FERRY_CLASS_DEFAULT;
-	c->verdict.rule = 0;
-	c->verdict.bucket = FERRY_DEADLINE_NONE;
+	c->verdict = (struct ferry_classify_verdict){.class = FERRY_CLASS_DEFAULT,
+						     .bucket = FERRY_DEADLINE_NONE};
 	/* Whoever wrote a verdict before, a socket or another program, knew more than we. */
 	if (FERRY_VERDICT_MAJOR(skb->priority) == c->major &&
 	    FERRY_MINOR_CLASS(skb->priority) < FERRY_CLASS_COUNT) {
@@ -406,11 +417,11 @@ static __always_inline void classify(struct __sk_buff *skb,
 		parsed = 1;
 		c->verdict.source = (__u8)ferry_packet_parse(skb, link_header, &c->packet);
 		if (c->verdict.source == FERRY_CLASSIFY_UNSET)
-			by_packet(skb, set, c);
+			by_packet(skb, set, c, learn);
 	}
 	if (c->verdict.class >= FERRY_CLASS_COUNT)
 		c->verdict.class = FERRY_CLASS_DEFAULT;
-	if (!c->learn)
+	if (!learn)
 		return;
 	count(skb, c);
 	if (set->flags & FERRY_CLASSIFY_TUNNEL) {
@@ -432,19 +443,18 @@ static __always_inline void classify(struct __sk_buff *skb,
 SEC("tc")
 int ferry_classify(struct __sk_buff *skb)
 {
-	const __u32 zero = 0;
+	const __u32 zero = 0, packet = CASE_PACKET;
 	const struct ferry_classify_settings *set = bpf_map_lookup_elem(&settings, &zero);
-	struct ferry_case c;
+	struct ferry_case *c = bpf_map_lookup_elem(&cases, &packet);
 
-	if (!set || !set->major)
+	if (!c || !set || !set->major)
 		return TC_ACT_UNSPEC;
-	c.learn = 1;
-	c.major = major_of(skb, set);
-	classify(skb, set, set->link_header, bpf_get_socket_cookie(skb), &c);
-	if (c.verdict.source != FERRY_CLASSIFY_KEPT && c.verdict.source < FERRY_CLASSIFY_UNSET)
+	c->major = major_of(skb, set);
+	classify(skb, set, set->link_header, bpf_get_socket_cookie(skb), c, 1);
+	if (c->verdict.source != FERRY_CLASSIFY_KEPT && c->verdict.source < FERRY_CLASSIFY_UNSET)
 		skb->priority =
-			FERRY_VERDICT(c.major, FERRY_MINOR(c.verdict.class,
-							   FERRY_MINOR_BUCKET(c.verdict.bucket)));
+			FERRY_VERDICT(c->major, FERRY_MINOR(c->verdict.class,
+							    FERRY_MINOR_BUCKET(c->verdict.bucket)));
 	return TC_ACT_UNSPEC;
 }
 
@@ -456,16 +466,15 @@ int ferry_classify(struct __sk_buff *skb)
 SEC("tc")
 int ferry_explain(struct __sk_buff *skb)
 {
-	const __u32 zero = 0;
+	const __u32 zero = 0, question = CASE_QUESTION;
 	const struct ferry_classify_settings *set = bpf_map_lookup_elem(&settings, &zero);
-	struct ferry_case c;
+	struct ferry_case *c = bpf_map_lookup_elem(&cases, &question);
 
-	if (!set)
+	if (!c || !set)
 		return -1;
-	c.learn = 0;
-	c.major = set->major;
-	classify(skb, set, ETH_HLEN, (__u64)skb->cb[1] << 32 | skb->cb[0], &c);
-	return (int)FERRY_CLASSIFY_ANSWER(c.verdict.source, c.verdict.class, c.verdict.rule);
+	c->major = set->major;
+	classify(skb, set, ETH_HLEN, (__u64)skb->cb[1] << 32 | skb->cb[0], c, 0);
+	return (int)FERRY_CLASSIFY_ANSWER(c->verdict.source, c->verdict.class, c->verdict.rule);
 }
 
 char ferry_license[] SEC("license") = "Dual BSD/GPL";

@@ -45,7 +45,16 @@ enum ferry_packet_fragment {
 	FERRY_FRAGMENT_LATER, /* no ports */
 };
 
+/* What is still to be parsed: a header of the kind `ethertype` at `offset`. */
+struct ferry_packet_cursor {
+	__u32 offset;
+	__u32 end; /* of the packet, without padding of the link */
+	__u16 ethertype;
+	__u8 protocol;
+};
+
 struct ferry_packet {
+	struct ferry_packet_cursor at; /* while it is parsed */
 	struct ferry_classify_flow_key key;
 	__u32 payload_offset;
 	__u32 payload_bytes;
@@ -59,14 +68,6 @@ struct ferry_packet {
 	__u8 dscp;
 	__u8 fragment; /* enum ferry_packet_fragment */
 	__u8 begins;   /* a connection of TCP, with this packet */
-};
-
-/* What is still to be parsed: a header of the kind `ethertype` at `offset`. */
-struct ferry_packet_cursor {
-	__u32 offset;
-	__u32 end; /* of the packet, without padding of the link */
-	__u16 ethertype;
-	__u8 protocol;
 };
 
 /* Reading where the packet lies costs a tenth of a call, and headers are nearly always there. */
@@ -231,6 +232,8 @@ static __always_inline int ferry_packet_transport(struct __sk_buff *skb, struct 
 
 	p->key.protocol = at->protocol;
 	p->payload_bytes = 0;
+	p->sequence = 0;
+	p->acknowledged = 0;
 	p->begins = 0;
 	if (p->fragment == FERRY_FRAGMENT_LATER)
 		return 0;
@@ -311,13 +314,12 @@ static __always_inline int ferry_packet_ip(struct __sk_buff *skb, struct ferry_p
 static __always_inline enum ferry_classify_source
 ferry_packet_parse(struct __sk_buff *skb, __u8 link_header, struct ferry_packet *p)
 {
-	struct ferry_packet_cursor at = {};
-	const enum ferry_classify_source source = ferry_packet_link(skb, link_header, &at);
+	const enum ferry_classify_source source = ferry_packet_link(skb, link_header, &p->at);
 
 	if (source != FERRY_CLASSIFY_UNSET)
 		return source;
-	p->outer_offset = (__u16)at.offset;
-	return ferry_packet_ip(skb, p, &at) ? FERRY_CLASSIFY_MALFORMED : FERRY_CLASSIFY_UNSET;
+	p->outer_offset = (__u16)p->at.offset;
+	return ferry_packet_ip(skb, p, &p->at) ? FERRY_CLASSIFY_MALFORMED : FERRY_CLASSIFY_UNSET;
 }
 
 #endif

@@ -34,7 +34,7 @@ static int pin_maps(struct ferry_classifier *c, struct bpf_object *object)
 	{
 		const char *name = bpf_map__name(map);
 
-		if (bpf_map__is_internal(map) || !strcmp(name, "scratch"))
+		if (bpf_map__is_internal(map) || !strcmp(name, "scratch") || !strcmp(name, "cases"))
 			continue;
 		if (!strcmp(name, "inners"))
 			snprintf(path, sizeof(path), "%s/inners", c->pins.root);
