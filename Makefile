@@ -24,7 +24,7 @@ setup: ## install the Debian packages that are missing
 demo: setup all ## a device and an edge node write a story together (MODEL=path for another GGUF)
 	BUILD=$(BUILD) MODEL="$(MODEL)" scripts/demo
 
-check: setup ## every test, with and without sanitizers, and a short fuzz run
+check: setup ## every test, with and without sanitizers, a short fuzz run, and vm-check
 	BUILD=$(BUILD) scripts/check
 
 check-arm: ## every test that user emulation can run, built for aarch64 into build-arm/
