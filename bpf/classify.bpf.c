@@ -54,8 +54,8 @@ struct ferry_case {
 
 /*
  * In a map and not on the stack: of what it reads there the verifier knows nothing, so that all the
- * ways through the headers come out alike, and it looks at an eighth of the instructions. A question
- * has a place of its own, for a packet may be sent while it is being answered.
+ * ways through the headers come out alike, and it looks at an eighth of the instructions. A
+ * question has a place of its own, for a packet may be sent while it is being answered.
  */
 enum { CASE_PACKET, CASE_QUESTION, CASES };
 FERRY_MAP(cases, BPF_MAP_TYPE_PERCPU_ARRAY, CASES, __u32, struct ferry_case, 0);
