@@ -211,8 +211,9 @@ static int check_spans(struct ferry_pass *p, struct ferry_error *err)
 	return 0;
 }
 
-int ferry_forward_layers(struct ferry_forward *f, const struct ferry_span *spans, uint32_t n_spans,
-			 uint32_t begin, uint32_t end, float *hidden, struct ferry_error *err)
+int ferry_forward_try_layers(struct ferry_forward *f, const struct ferry_span *spans,
+			     uint32_t n_spans, uint32_t begin, uint32_t end, float *hidden,
+			     bool *finite, struct ferry_error *err)
 {
 	struct ferry_pass p = {
 		.f = f,
@@ -224,6 +225,7 @@ int ferry_forward_layers(struct ferry_forward *f, const struct ferry_span *spans
 	};
 	int ret = check_spans(&p, err);
 
+	*finite = true;
 	if (ret || !p.n_tokens || begin == end)
 		return ret;
 	p.alone = p.n_tokens == 1;
@@ -231,7 +233,17 @@ int ferry_forward_layers(struct ferry_forward *f, const struct ferry_span *spans
 		ferry_reference_layers(&p);
 	else
 		ferry_pool_run(f->pool, run_layers, &p);
-	return atomic_load(&p.bad) ? ferry_model_find_bad_tensor(f->model, err) : 0;
+	*finite = !atomic_load(&p.bad);
+	return 0;
+}
+
+int ferry_forward_layers(struct ferry_forward *f, const struct ferry_span *spans, uint32_t n_spans,
+			 uint32_t begin, uint32_t end, float *hidden, struct ferry_error *err)
+{
+	bool finite;
+	int ret = ferry_forward_try_layers(f, spans, n_spans, begin, end, hidden, &finite, err);
+
+	return ret || finite ? ret : ferry_model_find_bad_tensor(f->model, err);
 }
 
 void ferry_forward_advance(const struct ferry_span *spans, uint32_t n_spans)
@@ -311,8 +323,7 @@ static void run_head(void *data, uint32_t thread, uint32_t n_threads)
 	}
 }
 
-int ferry_forward_head(struct ferry_forward *f, const float *hidden, uint32_t n, float *logits,
-		       struct ferry_error *err)
+bool ferry_forward_try_head(struct ferry_forward *f, const float *hidden, uint32_t n, float *logits)
 {
 	const struct ferry_hparams *hp = &f->model->hp;
 	struct head h = {.f = f, .hidden = hidden, .logits = logits};
@@ -325,10 +336,16 @@ int ferry_forward_head(struct ferry_forward *f, const float *hidden, uint32_t n,
 		} else {
 			ferry_pool_run(f->pool, run_head, &h);
 		}
-		if (atomic_load(&h.bad))
-			return ferry_model_find_bad_tensor(f->model, err);
 		h.hidden += (size_t)h.n * hp->n_embd;
 		h.logits += (size_t)h.n * hp->n_vocab;
 	}
-	return 0;
+	return !atomic_load(&h.bad);
+}
+
+int ferry_forward_head(struct ferry_forward *f, const float *hidden, uint32_t n, float *logits,
+		       struct ferry_error *err)
+{
+	return ferry_forward_try_head(f, hidden, n, logits)
+		       ? 0
+		       : ferry_model_find_bad_tensor(f->model, err);
 }

@@ -64,6 +64,14 @@ int ferry_forward_embed(struct ferry_forward *f, const int32_t *ids, uint32_t n,
 int ferry_forward_layers(struct ferry_forward *f, const struct ferry_span *spans, uint32_t n_spans,
 			 uint32_t begin, uint32_t end, float *hidden, struct ferry_error *err);
 
+/*
+ * The same, but a result that is not finite is no failure: *finite says so, and the rows of
+ * @hidden show whose it is. No token's numbers reach those of another sequence.
+ */
+int ferry_forward_try_layers(struct ferry_forward *f, const struct ferry_span *spans,
+			     uint32_t n_spans, uint32_t begin, uint32_t end, float *hidden,
+			     bool *finite, struct ferry_error *err);
+
 /* Moves n_past of each span's cache over its tokens. */
 void ferry_forward_advance(const struct ferry_span *spans, uint32_t n_spans);
 
@@ -72,5 +80,9 @@ void ferry_forward_advance(const struct ferry_span *spans, uint32_t n_spans);
  */
 int ferry_forward_head(struct ferry_forward *f, const float *hidden, uint32_t n, float *logits,
 		       struct ferry_error *err);
+
+/* The same without a search for what is wrong: whether all logits are finite, before their cap. */
+bool ferry_forward_try_head(struct ferry_forward *f, const float *hidden, uint32_t n,
+			    float *logits);
 
 #endif
