@@ -60,7 +60,7 @@ static void add(struct stream *s, const struct ferry_wire_message *m)
 
 static void add_hello(struct stream *s)
 {
-	const struct ferry_model *m = the_edge()->model;
+	const struct ferry_model *m = the_edge()->models[0]->model;
 	struct ferry_wire_message hello = {.type = FERRY_MESSAGE_HELLO, .request = 1};
 
 	hello.hello = (struct ferry_wire_hello){
@@ -165,7 +165,7 @@ static void add_works(struct stream *s)
 	m.work.output = FERRY_OUTPUT_HIDDEN;
 	m.work.encoding = FERRY_ENCODING_F16;
 	m.work.n_tokens = 2;
-	m.work.n_data = 2 * 2 * the_edge()->model->hp.n_embd;
+	m.work.n_data = 2 * 2 * the_edge()->models[0]->model->hp.n_embd;
 	m.work.data = hidden;
 	m.work.ids_begin = 2;
 	m.work.n_ids = 3;

@@ -43,8 +43,8 @@ static inline bool ferry_batch_done(const struct ferry_batch_item *item)
  * @items: [n]; those that are done are passed over
  * @max_layers: at least one; the step ends earlier where an item waits, or one is done
  *
- * Return: the layers of the step, 0 where all are done; or the errors of ferry_forward_layers(), but
- * that numbers that are not finite only mark the item whose they are: its hidden states are
+ * Return: the layers of the step, 0 where all are done; or the errors of ferry_forward_layers().
+ * But numbers that are not finite only mark the item whose they are: its hidden states are
  * undefined then, those of others as they should be.
  */
 int ferry_batch_step(struct ferry_batch *b, struct ferry_batch_item *const *items, uint32_t n,

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The edge role: holds a model, serves a range of its layers to any number of devices.
+ * The edge role: holds models, serves ranges of their layers to any number of devices.
  *
- * One loop, one thread, one forward pass at a time, on a pool of compute threads. Sessions take
- * turns, one WORK each; between the layers of a pass the loop turns, so that connections are
- * accepted and pings are answered whatever is being computed.
+ * One loop, one thread, one forward pass at a time, on a pool of compute threads. The decode steps
+ * of all sessions with a model share a pass, in which they go by what is there, never waiting for
+ * more. Prompts take turns, a chunk each, in slices of a bounded time; between two slices decode
+ * steps go first. Between the layers of a pass the loop turns, so that connections are accepted and
+ * pings are answered whatever is being computed.
  */
 #ifndef FERRY_NODE_EDGE_H
 #define FERRY_NODE_EDGE_H
@@ -35,7 +37,17 @@ struct ferry_edge_options {
 	struct ferry_link_times times; /* [5 s each; idle 10 min] */
 	bool insecure;		       /* listen off loopback although nothing is encrypted */
 	bool single_shot;	       /* as on kernels without multishot operations */
-	const struct ferry_log *log;   /* may be NULL; must outlive the edge */
+	int listen_fd;	   /* 1 + a listening socket to take over instead of `listen`; 0: none */
+	uint32_t slice_us; /* of a prompt, for which others may have to wait [20 ms] */
+	uint32_t drain_ms; /* for what is queued, after ferry_edge_drain() [10 s] */
+	/*
+	 * Called whenever the loop has turned, but not before turned_ms have passed since the last
+	 * time, and not much later, however long passes are. For a watchdog. [NULL]
+	 */
+	void (*turned)(void *data);
+	void *turned_data;
+	uint32_t turned_ms;
+	const struct ferry_log *log; /* may be NULL; must outlive the edge */
 };
 
 /**
@@ -49,6 +61,13 @@ int ferry_edge_new(const struct ferry_model *model, const struct ferry_edge_opti
 		   struct ferry_edge **out, struct ferry_error *err);
 void ferry_edge_free(struct ferry_edge *e);
 
+/*
+ * Serves another model beside the first, all of its layers; devices choose by its identity.
+ * Before ferry_edge_run(). -EEXIST where it is served already, -ENOSPC beyond 16; -EINVAL, -ENOMEM.
+ */
+int ferry_edge_add_model(struct ferry_edge *e, const struct ferry_model *model,
+			 struct ferry_error *err);
+
 /* Where it listens: "127.0.0.1:7070". */
 const char *ferry_edge_address(const struct ferry_edge *e);
 uint16_t ferry_edge_port(const struct ferry_edge *e);
@@ -59,11 +78,19 @@ int ferry_edge_run(struct ferry_edge *e, struct ferry_error *err);
 /* Ends ferry_edge_run(), between two layers if need be. Any thread, any signal handler. */
 void ferry_edge_stop(struct ferry_edge *e);
 
+/*
+ * Ends ferry_edge_run() when what is queued by now is computed and sent, at the latest after
+ * drain_ms: what comes from now on is refused with STOPPING. Any thread, any signal handler.
+ */
+void ferry_edge_drain(struct ferry_edge *e);
+
 struct ferry_edge_stats {
 	uint64_t n_accepted; /* connections, ever */
 	uint64_t n_rejected; /* that never got through the handshake */
 	uint64_t n_works;    /* done */
 	uint64_t n_tokens;   /* in them */
+	uint64_t n_passes;   /* of decode steps */
+	uint64_t n_steps;    /* decode steps that were done in them */
 	uint64_t compute_us;
 	uint32_t n_connections, n_sessions; /* now */
 	uint64_t kv_bytes;		    /* now */

@@ -106,7 +106,7 @@ void ferry_edge_peer_close_all(struct ferry_edge *e)
 
 static void reject_model(struct edge_peer *p, uint32_t request, const struct ferry_wire_hello *h)
 {
-	const struct ferry_model *m = p->edge->model;
+	const struct ferry_model *m = p->edge->models[0]->model;
 
 	ferry_edge_peer_expel(
 		p, request, FERRY_CODE_MODEL,
@@ -116,34 +116,46 @@ static void reject_model(struct edge_peer *p, uint32_t request, const struct fer
 		h->model[1], h->model[2], h->model[3], h->n_layers);
 }
 
-static uint8_t offered_parts(const struct ferry_edge *e)
+static uint8_t offered_parts(const struct edge_model *m)
 {
-	return (uint8_t)((e->options.layer_begin == 0 ? FERRY_PART_EMBEDDING : 0) |
-			 (e->options.layer_end == e->model->hp.n_layers ? FERRY_PART_HEAD : 0));
+	return (uint8_t)((m->begin == 0 ? FERRY_PART_EMBEDDING : 0) |
+			 (m->end == m->model->hp.n_layers ? FERRY_PART_HEAD : 0));
+}
+
+static struct edge_model *find_model(const struct ferry_edge *e, const struct ferry_wire_hello *h)
+{
+	for (uint32_t i = 0; i < e->n_models; i++) {
+		const struct ferry_model *m = e->models[i]->model;
+
+		if (!memcmp(h->model, m->id, sizeof(h->model)) && h->n_layers == m->hp.n_layers &&
+		    h->n_embd == m->hp.n_embd && h->n_vocab == m->hp.n_vocab)
+			return e->models[i];
+	}
+	return NULL;
 }
 
 /* Whether this edge can do what is wanted; else the peer is gone. */
 static bool check_hello(struct edge_peer *p, uint32_t request, const struct ferry_wire_hello *h)
 {
-	const struct ferry_edge *e = p->edge;
-	const struct ferry_hparams *hp = &e->model->hp;
-	uint32_t widest = hp->n_vocab > hp->n_embd ? hp->n_vocab : hp->n_embd;
-	uint64_t least = 4ull * widest + FERRY_FRAME_MAX_GREETING;
+	const struct edge_model *m = find_model(p->edge, h);
+	const struct ferry_hparams *hp;
+	uint64_t least;
 
-	if (memcmp(h->model, e->model->id, sizeof(h->model)) || h->n_layers != hp->n_layers ||
-	    h->n_embd != hp->n_embd || h->n_vocab != hp->n_vocab) {
+	if (!m) {
 		reject_model(p, request, h);
 		return false;
 	}
-	if (h->layer_begin < e->options.layer_begin || h->layer_end > e->options.layer_end ||
-	    h->parts & ~offered_parts(e)) {
+	hp = &m->model->hp;
+	least = 4ull * (hp->n_vocab > hp->n_embd ? hp->n_vocab : hp->n_embd) +
+		FERRY_FRAME_MAX_GREETING;
+	if (h->layer_begin < m->begin || h->layer_end > m->end || h->parts & ~offered_parts(m)) {
 		ferry_edge_peer_expel(
 			p, request, FERRY_CODE_RANGE,
 			"this edge serves layers %u to %u of %u%s%s, not layers %u to "
 			"%u%s%s",
-			e->options.layer_begin, e->options.layer_end, hp->n_layers,
-			offered_parts(e) & FERRY_PART_EMBEDDING ? ", embedding" : "",
-			offered_parts(e) & FERRY_PART_HEAD ? ", head" : "", h->layer_begin,
+			m->begin, m->end, hp->n_layers,
+			offered_parts(m) & FERRY_PART_EMBEDDING ? ", embedding" : "",
+			offered_parts(m) & FERRY_PART_HEAD ? ", head" : "", h->layer_begin,
 			h->layer_end, h->parts & FERRY_PART_EMBEDDING ? ", embedding" : "",
 			h->parts & FERRY_PART_HEAD ? ", head" : "");
 		return false;
@@ -163,23 +175,25 @@ static void welcome(struct edge_peer *p, uint32_t request, const struct ferry_wi
 {
 	const struct ferry_edge *e = p->edge;
 	const struct ferry_edge_options *o = &e->options;
+	struct edge_model *serves = find_model(e, h);
 	struct ferry_wire_message m = {.type = FERRY_MESSAGE_WELCOME, .request = request};
 	uint16_t version = h->version_max < FERRY_WIRE_VERSION_MAX ? h->version_max
 								   : FERRY_WIRE_VERSION_MAX;
 	uint32_t fit;
 
 	p->established = true;
-	p->max_frame = h->max_frame < o->max_frame ? h->max_frame : o->max_frame;
-	fit = (p->max_frame - FERRY_FRAME_MAX_GREETING) / (4 * e->model->hp.n_embd);
-	p->max_batch = o->max_batch < fit ? o->max_batch : fit;
+	p->serves = serves;
+	p->max_frame = h->max_frame < serves->max_frame ? h->max_frame : serves->max_frame;
+	fit = (p->max_frame - FERRY_FRAME_MAX_GREETING) / (4 * serves->model->hp.n_embd);
+	p->max_batch = serves->max_batch < fit ? serves->max_batch : fit;
 	m.welcome = (struct ferry_wire_welcome){
 		.version = version,
-		.parts = offered_parts(e),
+		.parts = offered_parts(serves),
 		.encodings = h->encodings & ferry_activation_encodings(),
-		.layer_begin = o->layer_begin,
-		.layer_end = o->layer_end,
+		.layer_begin = serves->begin,
+		.layer_end = serves->end,
 		.max_frame = p->max_frame,
-		.max_context = o->max_context,
+		.max_context = serves->max_context,
 		.max_batch = p->max_batch,
 		.max_sessions = EDGE_MAX_PEER_SESSIONS,
 		.window_works = EDGE_WINDOW_WORKS,
@@ -349,93 +363,12 @@ void ferry_edge_peer_accept(void *edge, struct ferry_link *link)
 	e->stats.n_connections++;
 	e->stats.n_accepted++;
 	ferry_link_handle(link, &handler, p);
-	if (e->stats.n_connections > e->options.max_connections)
+	if (e->draining)
+		ferry_edge_peer_expel(p, 0, FERRY_CODE_STOPPING, "this edge is stopping");
+	else if (e->stats.n_connections > e->options.max_connections)
 		ferry_edge_peer_expel(p, 0, FERRY_CODE_LIMIT,
 				      "this edge has %u connections already",
 				      e->options.max_connections);
 	else
 		ferry_link_set_class(link, FERRY_TRAFFIC_DECODE);
-}
-
-static uint32_t to_ns(double us)
-{
-	double ns = us * 1e3;
-
-	return ns >= UINT32_MAX ? UINT32_MAX : ns > 0 ? (uint32_t)ns : 0;
-}
-
-static int between_layers(void *edge)
-{
-	return ferry_edge_breathe(edge);
-}
-
-static void send_profile(struct edge_peer *p)
-{
-	const struct ferry_edge *e = p->edge;
-	const struct ferry_profile *f = &e->profile;
-	uint32_t n = f->layer_end - f->layer_begin;
-	struct ferry_wire_message m = {.type = FERRY_MESSAGE_PROFILED,
-				       .request = p->profile_request};
-	uint8_t *layers = malloc(8 * (size_t)n + 1);
-
-	if (!layers) {
-		ferry_edge_peer_refuse(p, p->profile_request, 0, FERRY_CODE_MEMORY,
-				       "out of memory");
-		return;
-	}
-	for (uint32_t i = 0; i < n; i++) {
-		const struct ferry_layer_cost *c = &f->layers[f->layer_begin + i];
-
-		ferry_wire_layer_time_set(
-			layers, i,
-			(struct ferry_wire_layer_time){to_ns(c->decode_us), to_ns(c->prefill_us)});
-	}
-	m.profiled = (struct ferry_wire_profiled){
-		.layer_begin = f->layer_begin,
-		.n_layers = n,
-		.n_tokens = f->n_tokens,
-		.embed_ns = to_ns(f->embed_us),
-		.head_ns = to_ns(f->head_us),
-		.layers = layers,
-	};
-	ferry_edge_peer_send(p, &m);
-	free(layers);
-}
-
-/* Once for each chunk longer than those before: whoever asks first does not choose for all. */
-static int measure(struct ferry_edge *e, uint32_t n_tokens, struct ferry_error *why)
-{
-	struct ferry_profile profile;
-	int ret;
-
-	if (n_tokens > e->options.max_batch)
-		n_tokens = e->options.max_batch;
-	if (e->profiled && n_tokens <= e->profile.n_tokens)
-		return 0;
-	ret = ferry_profile_measure(e->model, e->forward, e->options.layer_begin,
-				    e->options.layer_end, n_tokens, between_layers, e, &profile,
-				    why);
-	if (ret)
-		return ret;
-	ferry_profile_free(&e->profile);
-	e->profile = profile;
-	e->profiled = true;
-	return 0;
-}
-
-void ferry_edge_peer_profile(struct ferry_edge *e)
-{
-	struct edge_peer *p = e->peers;
-	struct ferry_error why;
-
-	while (p && !(p->wants_profile && p->link))
-		p = p->next;
-	if (!p)
-		return;
-	if (measure(e, p->profile_tokens, &why))
-		ferry_edge_peer_refuse(p, p->profile_request, 0, FERRY_CODE_COMPUTE, "%s",
-				       why.text);
-	else
-		send_profile(p);
-	p->wants_profile = false;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the files of the edge role share: edge.c (life and turns), edge_log.c (what is logged),
- * edge_peer.c (connections and their messages), edge_session.c (sessions and their queues),
- * edge_work.c (the forward pass).
+ * edge_model.c (what is served), edge_peer.c (connections and their messages), edge_profile.c (what
+ * layers cost), edge_session.c (sessions and their queues), edge_schedule.c (whose turn it is),
+ * edge_decode.c (decode steps of all sessions in one pass), edge_prefill.c (a chunk of a prompt, in
+ * slices), edge_work.c (a WORK's input, output and answer).
  */
 #ifndef FERRY_NODE_EDGE_PRIVATE_H
 #define FERRY_NODE_EDGE_PRIVATE_H
@@ -10,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "compute/pool.h"
+#include "engine/batch.h"
 #include "engine/forward.h"
 #include "engine/kv_cache.h"
 #include "engine/sampler.h"
@@ -22,7 +25,11 @@ enum {
 	EDGE_WINDOW_FRAMES = 2, /* their bytes, in largest frames */
 	EDGE_MAX_ITEMS = 64,	/* of a connection, with what has no answer */
 	EDGE_MAX_PEER_SESSIONS = 8,
-	EDGE_HEAD_ROWS = 8,	   /* of logits, at once */
+	EDGE_MAX_MODELS = 16,
+	EDGE_DECODE_TOKENS = 8,	   /* a WORK of so many at most is a decode step */
+	EDGE_PASS_TOKENS = 64,	   /* of all decode steps of a pass */
+	EDGE_HEAD_ROWS = 16,	   /* of logits, at once */
+	EDGE_SLICE_TOKENS = 8,	   /* of a prompt: its slices are not shorter */
 	EDGE_SEND_AHEAD = 1 << 20, /* bytes: who has more to take gets no more work done */
 	EDGE_MAX_TALK = 1 << 20,   /* bytes of other answers than RESULTs that it does not read */
 	EDGE_LOG_LINES = 20,	   /* in a second */
@@ -39,10 +46,45 @@ struct edge_item {
 	uint8_t body[];
 };
 
+/* A WORK on its way through the layers. */
+struct edge_job {
+	struct ferry_edge *edge;
+	struct edge_session *session;
+	struct edge_item *item;
+	const struct ferry_wire_work *work;
+	uint64_t start_us;
+	uint64_t waited_us; /* since then, for passes of others */
+	bool cancelled;	    /* by its device */
+	float *hidden;	    /* [n_tokens][n_embd] */
+	uint8_t *output;    /* of the answer; made when there is something to put there */
+	uint32_t n_rows;    /* of logits that are in it */
+	struct ferry_batch_item batch; /* of a decode step */
+};
+
+/* A model, or those of its layers that are served. */
+struct edge_model {
+	const struct ferry_model *model;
+	uint32_t begin, end;			    /* layers */
+	uint32_t max_context, max_batch, max_frame; /* as in ferry_edge_options */
+	struct ferry_forward *forward;
+	struct ferry_batch *batch;
+	float *prompt;	 /* [max_batch][n_embd]: of the chunk that is in work */
+	float *steps;	 /* [EDGE_PASS_TOKENS][n_embd]: of the decode steps of a pass */
+	float *last;	 /* [EDGE_HEAD_ROWS][n_embd]: of different sessions, for the head */
+	float *logits;	 /* [EDGE_HEAD_ROWS][n_vocab] */
+	double slice_us; /* that a token of a prompt takes in a layer; 0: not seen yet */
+	bool searched;	 /* for weights that are not finite; what came out: */
+	struct ferry_error found;
+	bool profiled;
+	struct ferry_profile profile;
+};
+
 struct edge_session {
 	struct edge_session *next; /* in the order of their turns */
 	struct edge_peer *peer;
-	bool closing; /* was closed while it computes: goes when that ends */
+	struct edge_model *serves;
+	struct edge_job *job; /* NULL: nothing of it is being computed */
+	bool closing;	      /* was closed while it computes: goes when that ends */
 	uint32_t id;
 	uint32_t begin, end; /* layers */
 	bool head;
@@ -53,7 +95,6 @@ struct edge_session {
 	struct ferry_sampling sampling;
 	int32_t *ids; /* [n_ctx], -1 where unknown; NULL until one is known */
 	struct edge_item *items, **items_tail;
-	bool cancel_running;
 };
 
 /* Most of what is logged is caused by peers, who must not fill a disk with it. */
@@ -68,44 +109,42 @@ struct edge_log {
 struct edge_peer {
 	struct edge_peer *next;
 	struct ferry_edge *edge;
-	struct ferry_link *link; /* NULL: gone */
+	struct ferry_link *link;   /* NULL: gone */
+	struct edge_model *serves; /* NULL: not greeted yet */
 	bool established;
 	uint32_t max_frame, max_batch; /* agreed */
 	uint32_t n_sessions;
 	uint32_t n_items, n_works, n_work_bytes; /* unanswered */
-	uint64_t n_talk; /* bytes of other answers than RESULTs, since all was sent */
+	uint64_t n_talk;    /* bytes of other answers than RESULTs, since all was sent */
+	uint64_t prompt_us; /* of prompts that were computed for it; see edge_schedule.c */
 	bool wants_profile;
 	uint32_t profile_request, profile_tokens;
 };
 
 struct ferry_edge {
-	const struct ferry_model *model;
-	struct ferry_edge_options options;
+	struct ferry_edge_options options; /* those that depend on a model as they were given */
 	struct edge_log log;
 	struct ferry_pool *pool;
-	struct ferry_forward *forward;
 	struct ferry_loop *loop;
 	struct ferry_endpoint bound;
 	char address[FERRY_ENDPOINT_TEXT];
-	atomic_bool stop;
+	atomic_bool stop, drain;
+	bool draining;
+	uint64_t drain_until_us, turned_us;
 
+	struct edge_model *models[EDGE_MAX_MODELS];
+	uint32_t n_models;
 	struct edge_peer *peers;
 	struct edge_session *sessions; /* the first has the next turn */
-	struct edge_session *running;
-	struct edge_item *running_item;
-
-	float *hidden;	  /* [max_batch][n_embd] */
-	float *logits;	  /* [EDGE_HEAD_ROWS][n_vocab] */
-	uint8_t *payload; /* [max_frame]: the output of a WORK */
-	bool profiled;
-	struct ferry_profile profile;
+	uint64_t prompt_us;	       /* prompt_us of the peer that had the last prompt */
 	struct ferry_edge_stats stats;
 };
 
-/* edge.c: one turn of the sockets, waiting until @until_us at most, and one piece of work. */
+/*
+ * edge.c: one turn of the sockets, waiting until @until_us at most, then a pass of decode steps and
+ * a chunk of a prompt.
+ */
 int ferry_edge_step(struct ferry_edge *e, uint64_t until_us, struct ferry_error *err);
-/* Whether a session has something to do whose result its device would take. */
-bool ferry_edge_has_work(const struct ferry_edge *e);
 /* Lets the sockets make progress in the middle of a pass; -ESHUTDOWN once stopped. */
 int ferry_edge_breathe(struct ferry_edge *e);
 
@@ -125,8 +164,16 @@ void ferry_edge_peer_refuse(struct edge_peer *p, uint32_t request, uint32_t sess
 /* The same as a last word. */
 void ferry_edge_peer_expel(struct edge_peer *p, uint32_t request, uint16_t code, const char *fmt,
 			   ...) __attribute__((format(printf, 4, 5)));
-/* Answers one of the peers that asked for a profile, if any did. */
-void ferry_edge_peer_profile(struct ferry_edge *e);
+
+/* edge_model.c: checks the options for a model, and makes what its passes need. */
+int ferry_edge_model_new(struct ferry_edge *e, const struct ferry_model *model,
+			 struct edge_model **out, struct ferry_error *err);
+void ferry_edge_model_free(struct edge_model *m);
+/* Why numbers that came out of a pass are not finite. Reads all weights, the first time. */
+const char *ferry_edge_model_fault(struct edge_model *m);
+
+/* edge_profile.c: answers one of the peers that asked for a profile, if any did. */
+void ferry_edge_profile(struct ferry_edge *e);
 
 /* edge_session.c */
 struct edge_session *ferry_edge_session_find(struct edge_peer *p, uint32_t id);
@@ -147,7 +194,45 @@ void ferry_edge_session_set_sampling(struct edge_session *s, const struct ferry_
 int ferry_edge_session_note_ids(struct edge_session *s, uint32_t first, const uint8_t *ids,
 				uint32_t n);
 
-/* edge_work.c: one WORK from beginning to end, and its answer. */
-void ferry_edge_work(struct ferry_edge *e, struct edge_session *s, const struct edge_item *item);
+/* edge_schedule.c */
+/* Whether a session has something to do whose result its device would take. */
+bool ferry_edge_has_work(const struct ferry_edge *e);
+/* The session whose decode step, or chunk of a prompt, has the next turn; NULL. */
+struct edge_session *ferry_edge_next_step(struct ferry_edge *e, const struct edge_model *m,
+					  bool (*fits)(const void *data,
+						       const struct edge_session *s),
+					  const void *data);
+struct edge_session *ferry_edge_next_prompt(struct ferry_edge *e);
+/*
+ * What needs no pass, then the decode steps that are there, of each model in one pass. Returns
+ * whether there were any. May be called while a chunk of a prompt is in work.
+ */
+bool ferry_edge_serve_steps(struct ferry_edge *e);
+/* The chunk of a prompt whose turn it is. */
+void ferry_edge_serve_prompt(struct ferry_edge *e);
+/* In the middle of a job: sockets and decode steps. As ferry_edge_job_wanted(). */
+int ferry_edge_pause(struct edge_job *j);
+
+/* edge_decode.c: the decode steps of a model's sessions; whether there were any. */
+bool ferry_edge_decode(struct ferry_edge *e, struct edge_model *m);
+
+/* edge_prefill.c */
+void ferry_edge_prefill(struct edge_job *j);
+
+/* edge_work.c */
+/*
+ * Takes the first item of a session, which is a WORK. Checks it and puts its input into @hidden;
+ * where that does not work the WORK has its answer and the job is over: false.
+ */
+bool ferry_edge_job_begin(struct edge_job *j, struct edge_session *s, float *hidden);
+/* 0; -ESHUTDOWN, -ECANCELED, -EPIPE where nobody wants the result any more. */
+int ferry_edge_job_wanted(const struct edge_job *j);
+/* Which token's logits come next; n_tokens where no more are wanted. */
+uint32_t ferry_edge_job_next_row(const struct edge_job *j);
+/* Takes logits of the next @n rows, and changes them. */
+int ferry_edge_job_take_logits(struct edge_job *j, float *logits, uint32_t n,
+			       struct ferry_error *why);
+/* The answer; @code is 0, or what ended the job before its time. Frees what the job has. */
+void ferry_edge_job_end(struct edge_job *j, int code, const struct ferry_error *why);
 
 #endif

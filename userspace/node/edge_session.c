@@ -47,7 +47,7 @@ void ferry_edge_session_close(struct edge_session *s)
 
 	while (s->items)
 		free(ferry_edge_session_pop(s));
-	if (s == e->running) {
+	if (s->job) {
 		s->closing = true;
 		return;
 	}
@@ -89,27 +89,31 @@ static uint16_t check_open(const struct edge_peer *p, const struct ferry_wire_op
 			   struct ferry_error *why)
 {
 	const struct ferry_edge *e = p->edge;
+	const struct edge_model *m = p->serves;
 	struct ferry_sampling sampling = from_wire(&o->sampling);
 	uint64_t kv_bytes;
 
+	if (e->draining) {
+		ferry_fail(why, FERRY_ERROR_PEER, -ESHUTDOWN, "this edge is stopping");
+		return FERRY_CODE_STOPPING;
+	}
 	if (p->n_sessions >= EDGE_MAX_PEER_SESSIONS ||
 	    e->stats.n_sessions >= e->options.max_sessions) {
 		ferry_fail(why, FERRY_ERROR_PEER, -EBUSY, "this edge has %u sessions already",
 			   e->stats.n_sessions);
 		return FERRY_CODE_LIMIT;
 	}
-	if (o->layer_begin < e->options.layer_begin || o->layer_end > e->options.layer_end ||
-	    (o->head && e->options.layer_end != e->model->hp.n_layers)) {
+	if (o->layer_begin < m->begin || o->layer_end > m->end ||
+	    (o->head && m->end != m->model->hp.n_layers)) {
 		ferry_fail(why, FERRY_ERROR_PEER, -ERANGE,
-			   "this edge serves layers %u to %u, not %u to %u%s",
-			   e->options.layer_begin, e->options.layer_end, o->layer_begin,
-			   o->layer_end, o->head ? " with the head" : "");
+			   "this edge serves layers %u to %u, not %u to %u%s", m->begin, m->end,
+			   o->layer_begin, o->layer_end, o->head ? " with the head" : "");
 		return FERRY_CODE_RANGE;
 	}
-	if (!o->n_ctx || o->n_ctx > e->options.max_context) {
+	if (!o->n_ctx || o->n_ctx > m->max_context) {
 		ferry_fail(why, FERRY_ERROR_PEER, -EINVAL,
 			   "a context of %u positions: this edge takes 1 to %u", o->n_ctx,
-			   e->options.max_context);
+			   m->max_context);
 		return FERRY_CODE_LIMIT;
 	}
 	if (!ferry_kv_type_name((enum ferry_kv_type)o->kv)) {
@@ -126,7 +130,7 @@ static uint16_t check_open(const struct edge_peer *p, const struct ferry_wire_op
 		return FERRY_CODE_INPUT;
 	if (o->layer_begin == o->layer_end)
 		return 0;
-	kv_bytes = ferry_kv_cache_bytes(e->model, o->layer_begin, o->layer_end, o->n_ctx,
+	kv_bytes = ferry_kv_cache_bytes(m->model, o->layer_begin, o->layer_end, o->n_ctx,
 					(enum ferry_kv_type)o->kv);
 	if (kv_bytes > e->options.kv_budget_bytes - e->stats.kv_bytes) {
 		ferry_fail(why, FERRY_ERROR_PEER, -ENOMEM,
@@ -150,12 +154,13 @@ static struct edge_session *new_session(struct edge_peer *p, const struct ferry_
 		return NULL;
 	}
 	if (o->layer_begin < o->layer_end &&
-	    ferry_kv_cache_new(e->model, o->layer_begin, o->layer_end, o->n_ctx,
+	    ferry_kv_cache_new(p->serves->model, o->layer_begin, o->layer_end, o->n_ctx,
 			       (enum ferry_kv_type)o->kv, &s->kv, why)) {
 		free(s);
 		return NULL;
 	}
 	s->peer = p;
+	s->serves = p->serves;
 	s->id = o->session;
 	s->begin = o->layer_begin;
 	s->end = o->layer_end;
@@ -232,6 +237,11 @@ void ferry_edge_session_queue(struct edge_peer *p, uint32_t session,
 	}
 	if (!window_allows(p, frame))
 		return;
+	if (p->edge->draining && h->type == FERRY_MESSAGE_WORK) {
+		ferry_edge_peer_refuse(p, h->request, session, FERRY_CODE_STOPPING,
+				       "this edge is stopping");
+		return;
+	}
 	item = malloc(sizeof(*item) + h->n_body);
 	if (!item) {
 		ferry_edge_peer_refuse(p, h->request, session, FERRY_CODE_MEMORY,
@@ -266,8 +276,8 @@ void ferry_edge_session_cancel(struct edge_peer *p, const struct ferry_wire_canc
 
 	if (!s) /* it may have gone while the CANCEL was on its way */
 		return;
-	if (s == p->edge->running && is_cancelled(p->edge->running_item, c))
-		s->cancel_running = true;
+	if (s->job && is_cancelled(s->job->item, c))
+		s->job->cancelled = true;
 	for (struct edge_item *item = s->items; item; item = item->next)
 		item->cancelled |= is_cancelled(item, c);
 }

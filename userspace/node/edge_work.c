@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -8,18 +9,14 @@
 #include "node/activation.h"
 #include "node/edge_private.h"
 
-/* A WORK on its way through the layers. */
-struct job {
-	struct ferry_edge *edge;
-	struct edge_session *session;
-	const struct ferry_wire_work *work;
-	uint32_t request;
-	uint64_t arrived_us, start_us;
-};
+#define REFUSE(job, code, ...)                                                     \
+	ferry_edge_peer_refuse((job)->session->peer, (job)->item->message.request, \
+			       (job)->session->id, code, __VA_ARGS__)
 
-#define REFUSE(job, code, ...)                                                                 \
-	ferry_edge_peer_refuse((job)->session->peer, (job)->request, (job)->session->id, code, \
-			       __VA_ARGS__)
+static const struct ferry_hparams *hparams(const struct edge_job *j)
+{
+	return &j->session->serves->model->hp;
+}
 
 static bool wants_head(const struct ferry_wire_work *w)
 {
@@ -28,9 +25,9 @@ static bool wants_head(const struct ferry_wire_work *w)
 }
 
 /* Bytes and rows of the answer's data. */
-static uint64_t output_bytes(const struct job *j, uint32_t *n_rows)
+static uint64_t output_bytes(const struct edge_job *j, uint32_t *n_rows)
 {
-	const struct ferry_hparams *hp = &j->edge->model->hp;
+	const struct ferry_hparams *hp = hparams(j);
 	const struct ferry_wire_work *w = j->work;
 
 	*n_rows = w->output == FERRY_OUTPUT_NONE ? 0 : 1;
@@ -49,7 +46,7 @@ static uint64_t output_bytes(const struct job *j, uint32_t *n_rows)
 	return 0;
 }
 
-static bool check_history(const struct job *j)
+static bool check_history(const struct edge_job *j)
 {
 	const struct edge_session *s = j->session;
 	const struct ferry_wire_work *w = j->work;
@@ -70,11 +67,11 @@ static bool check_history(const struct job *j)
 	return true;
 }
 
-static bool check_work(const struct job *j)
+static bool check_work(const struct edge_job *j)
 {
 	const struct edge_session *s = j->session;
 	const struct ferry_wire_work *w = j->work;
-	uint32_t n_embd = j->edge->model->hp.n_embd, n_rows;
+	uint32_t n_embd = hparams(j)->n_embd, n_rows;
 	uint64_t row = w->input == FERRY_INPUT_IDS ? 4 : ferry_wire_row_bytes(w->encoding, n_embd);
 
 	if (!check_history(j))
@@ -97,10 +94,10 @@ static bool check_work(const struct job *j)
 	return false;
 }
 
-static bool take_ids(const struct job *j)
+static bool take_ids(const struct edge_job *j)
 {
 	const struct ferry_wire_work *w = j->work;
-	uint32_t n_vocab = j->edge->model->hp.n_vocab;
+	uint32_t n_vocab = hparams(j)->n_vocab;
 
 	for (uint32_t i = 0; i < w->n_ids; i++) {
 		uint32_t id = ferry_load_le32(w->ids + 4 * (size_t)i);
@@ -118,12 +115,11 @@ static bool take_ids(const struct job *j)
 	return true;
 }
 
-static bool take_input_ids(const struct job *j)
+static bool take_input_ids(const struct edge_job *j)
 {
 	const struct ferry_wire_work *w = j->work;
-	struct ferry_edge *e = j->edge;
 	struct ferry_wire_work as_ids = *w;
-	struct job noted = *j;
+	struct edge_job noted = *j;
 	struct ferry_error why;
 
 	as_ids.ids = w->data;
@@ -132,85 +128,40 @@ static bool take_input_ids(const struct job *j)
 	noted.work = &as_ids;
 	if (!take_ids(&noted))
 		return false;
-	if (ferry_forward_embed(e->forward, j->session->ids + w->position, w->n_tokens, e->hidden,
-				&why)) {
+	if (ferry_forward_embed(j->session->serves->forward, j->session->ids + w->position,
+				w->n_tokens, j->hidden, &why)) {
 		REFUSE(j, FERRY_CODE_COMPUTE, "%s", why.text);
 		return false;
 	}
 	return true;
 }
 
-static bool take_input_hidden(const struct job *j)
+static bool take_input_hidden(const struct edge_job *j)
 {
 	const struct ferry_wire_work *w = j->work;
-	struct ferry_edge *e = j->edge;
-	size_t n = (size_t)w->n_tokens * e->model->hp.n_embd;
+	size_t n = (size_t)w->n_tokens * hparams(j)->n_embd;
 
-	ferry_activation_decode(w->encoding, w->data, n, e->hidden);
-	/* Found here it is the device's fault; found behind the layers, the engine would search
-	 * all weights for it. */
+	ferry_activation_decode(w->encoding, w->data, n, j->hidden);
+	/* Found here it is the device's fault; found behind the layers, all weights would be
+	 * searched for it. */
 	for (size_t i = 0; i < n; i++) {
-		if (!isfinite(e->hidden[i])) {
+		if (!isfinite(j->hidden[i])) {
 			REFUSE(j, FERRY_CODE_INPUT, "the hidden state of token %zu is not finite",
-			       i / e->model->hp.n_embd);
+			       i / hparams(j)->n_embd);
 			return false;
 		}
 	}
 	return true;
 }
 
-static bool take_input(const struct job *j)
-{
-	return j->work->input == FERRY_INPUT_IDS ? take_input_ids(j) : take_input_hidden(j);
-}
-
-/* 0; -ESHUTDOWN, -ECANCELED, -EPIPE where nobody wants the result any more; or the engine's. */
-static int breathe(const struct job *j)
-{
-	int ret = ferry_edge_breathe(j->edge);
-
-	if (ret)
-		return ret;
-	if (!j->session->peer->link || j->session->closing)
-		return -EPIPE;
-	return j->session->cancel_running ? -ECANCELED : 0;
-}
-
-static int run_layers(const struct job *j, struct ferry_error *why)
-{
-	struct edge_session *s = j->session;
-	struct ferry_edge *e = j->edge;
-	struct ferry_span span = {.kv = s->kv, .n_tokens = j->work->n_tokens};
-	uint32_t at = s->begin, stride = 1;
-	int ret;
-
-	while (at < s->end) {
-		uint32_t end = s->end - at > stride ? at + stride : s->end;
-		uint64_t start = ferry_now_us(), us;
-
-		ret = ferry_forward_layers(e->forward, &span, 1, at, end, e->hidden, why);
-		if (ret)
-			return ret;
-		us = (ferry_now_us() - start) / (end - at);
-		stride = us < EDGE_BREATH_US ? (uint32_t)(EDGE_BREATH_US / (us + 1)) : 1;
-		at = end;
-		ret = at < s->end ? breathe(j) : 0;
-		if (ret)
-			return ret;
-	}
-	if (s->kv)
-		ferry_forward_advance(&span, 1);
-	return 0;
-}
-
 /* Positions of the session once the work is done. */
-static uint32_t positions_after(const struct job *j)
+static uint32_t positions_after(const struct edge_job *j)
 {
 	return j->session->n_past + j->work->n_tokens;
 }
 
 /* The ids that the penalty looks at must all be known. */
-static bool check_penalty(const struct job *j)
+static bool check_penalty(const struct edge_job *j)
 {
 	const struct edge_session *s = j->session;
 	uint32_t window = s->sampling.repeat_window, begin = 0, end = positions_after(j);
@@ -229,69 +180,135 @@ static bool check_penalty(const struct job *j)
 	return true;
 }
 
-static int sample(const struct job *j, struct ferry_error *why)
+static bool take_input(const struct edge_job *j)
+{
+	if (!take_ids(j) ||
+	    !(j->work->input == FERRY_INPUT_IDS ? take_input_ids(j) : take_input_hidden(j)))
+		return false;
+	return check_penalty(j);
+}
+
+/* The session is as it was, but for what it has queued. */
+static void undo(struct edge_job *j)
+{
+	ferry_edge_session_forget(j->session, j->session->n_past, positions_after(j));
+}
+
+static void leave(struct edge_job *j)
+{
+	j->session->job = NULL;
+	if (j->session->closing)
+		ferry_edge_session_close(j->session);
+	free(j->item);
+	free(j->output);
+	j->item = NULL;
+	j->output = NULL;
+}
+
+bool ferry_edge_job_begin(struct edge_job *j, struct edge_session *s, float *hidden)
+{
+	*j = (struct edge_job){
+		.edge = s->peer->edge,
+		.session = s,
+		.item = ferry_edge_session_pop(s),
+		.start_us = ferry_now_us(),
+		.hidden = hidden,
+	};
+	j->work = &j->item->message.work;
+	s->job = j;
+	if (check_work(j)) {
+		if (take_input(j))
+			return true;
+		undo(j);
+	}
+	leave(j);
+	return false;
+}
+
+int ferry_edge_job_wanted(const struct edge_job *j)
+{
+	if (!j->session->peer->link || j->session->closing)
+		return -EPIPE;
+	return j->cancelled ? -ECANCELED : 0;
+}
+
+uint32_t ferry_edge_job_next_row(const struct edge_job *j)
+{
+	const uint32_t first = j->work->output == FERRY_OUTPUT_LOGITS ? 0 : j->work->n_tokens - 1;
+
+	return wants_head(j->work) ? first + j->n_rows : j->work->n_tokens;
+}
+
+/* Room for the answer. */
+static int make_room(struct edge_job *j, struct ferry_error *why)
+{
+	uint32_t n_rows;
+	const uint64_t n = output_bytes(j, &n_rows);
+
+	if (!j->output)
+		j->output = malloc(n ? n : 1);
+	return j->output ? 0 : ferry_fail_memory(why, "the answer", n);
+}
+
+static int sample(struct edge_job *j, float *logits, struct ferry_error *why)
 {
 	const struct edge_session *s = j->session;
-	struct ferry_edge *e = j->edge;
-	uint32_t end = positions_after(j);
+	uint32_t n_vocab = hparams(j)->n_vocab, end = positions_after(j);
 	bool penalty = s->sampling.repeat_penalty != 1.0f;
-	int32_t id = ferry_sample(&s->sampling, e->logits, e->model->hp.n_vocab,
-				  penalty ? s->ids : NULL, penalty ? end : 0, end);
+	int32_t id = ferry_sample(&s->sampling, logits, n_vocab, penalty ? s->ids : NULL,
+				  penalty ? end : 0, end);
 
 	if (id < 0)
-		return ferry_fail_memory(why, "sampling",
-					 e->model->hp.n_vocab * sizeof(*e->logits));
-	ferry_store_le32(e->payload, (uint32_t)id);
+		return ferry_fail_memory(why, "sampling", n_vocab * sizeof(*logits));
+	ferry_store_le32(j->output, (uint32_t)id);
 	return 0;
 }
 
-/* Fills e->payload. */
-static int make_output(const struct job *j, struct ferry_error *why)
+int ferry_edge_job_take_logits(struct edge_job *j, float *logits, uint32_t n,
+			       struct ferry_error *why)
 {
-	const struct ferry_wire_work *w = j->work;
-	struct ferry_edge *e = j->edge;
-	uint32_t n_embd = e->model->hp.n_embd, n_vocab = e->model->hp.n_vocab;
-	uint32_t at = w->output == FERRY_OUTPUT_LOGITS ? 0 : w->n_tokens - 1;
-	uint8_t *to = e->payload;
-	int ret = 0;
+	const size_t row = hparams(j)->n_vocab;
+	int ret = make_room(j, why);
 
-	if (w->output == FERRY_OUTPUT_HIDDEN)
-		return ferry_activation_encode(w->encoding, e->hidden, (size_t)w->n_tokens * n_embd,
-					       e->payload, why);
-	/* A few rows at a time: logits of a whole batch would be the largest buffer of the edge. */
-	while (wants_head(w) && !ret && at < w->n_tokens) {
-		uint32_t n = w->n_tokens - at < EDGE_HEAD_ROWS ? w->n_tokens - at : EDGE_HEAD_ROWS;
-
-		ret = ferry_forward_head(e->forward, e->hidden + (size_t)at * n_embd, n, e->logits,
-					 why);
-		at += n;
-		if (ret || w->output == FERRY_OUTPUT_TOKEN)
-			continue;
-		ret = ferry_activation_encode(FERRY_ENCODING_F32, e->logits, (size_t)n * n_vocab,
-					      to, why);
-		to += 4 * (size_t)n * n_vocab;
-		if (!ret && at < w->n_tokens)
-			ret = breathe(j);
-	}
-	return ret || w->output != FERRY_OUTPUT_TOKEN ? ret : sample(j, why);
+	if (!ret && j->work->output == FERRY_OUTPUT_TOKEN)
+		ret = sample(j, logits, why);
+	else if (!ret)
+		ret = ferry_activation_encode(FERRY_ENCODING_F32, logits, n * row,
+					      j->output + 4 * row * j->n_rows, why);
+	j->n_rows += n;
+	return ret;
 }
 
-static void send_result(const struct job *j)
+/* Hidden states are all there at once. */
+static int take_hidden(struct edge_job *j, struct ferry_error *why)
+{
+	const size_t n = (size_t)j->work->n_tokens * hparams(j)->n_embd;
+	int ret = make_room(j, why);
+
+	return ret ? ret : ferry_activation_encode(j->work->encoding, j->hidden, n, j->output, why);
+}
+
+static uint32_t to_u32(uint64_t us)
+{
+	return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+}
+
+static void send_result(const struct edge_job *j)
 {
 	const struct ferry_wire_work *w = j->work;
 	struct ferry_edge *e = j->edge;
-	struct ferry_wire_message m = {.type = FERRY_MESSAGE_RESULT, .request = j->request};
-	uint64_t now = ferry_now_us(), queued = j->start_us - j->arrived_us;
-	uint64_t computed = now - j->start_us;
+	struct ferry_wire_message m = {.type = FERRY_MESSAGE_RESULT,
+				       .request = j->item->message.request};
+	uint64_t computed = ferry_now_us() - j->start_us - j->waited_us;
 
 	m.result = (struct ferry_wire_result){
 		.session = j->session->id,
 		.position = j->session->n_past,
 		.output = w->output,
 		.encoding = w->encoding,
-		.compute_us = computed < UINT32_MAX ? (uint32_t)computed : UINT32_MAX,
-		.queue_us = queued < UINT32_MAX ? (uint32_t)queued : UINT32_MAX,
-		.data = e->payload,
+		.compute_us = to_u32(computed),
+		.queue_us = to_u32(j->start_us - j->item->arrived_us + j->waited_us),
+		.data = j->output,
 	};
 	m.result.n_data = (uint32_t)output_bytes(j, &m.result.n_rows);
 	e->stats.n_works++;
@@ -300,45 +317,34 @@ static void send_result(const struct job *j)
 	ferry_edge_peer_send(j->session->peer, &m);
 }
 
-static void explain(const struct job *j, int code, const struct ferry_error *why)
+static void explain(const struct edge_job *j, int code, const struct ferry_error *why)
 {
 	if (code == -ESHUTDOWN)
 		REFUSE(j, FERRY_CODE_STOPPING, "this edge is stopping");
 	else if (code == -ECANCELED)
 		REFUSE(j, FERRY_CODE_CANCELLED, "cancelled");
+	else if (code == -ENOMEM)
+		REFUSE(j, FERRY_CODE_MEMORY, "%s", why->text);
 	else if (code != -EPIPE)
 		REFUSE(j, FERRY_CODE_COMPUTE, "%s", why->text);
 }
 
-void ferry_edge_work(struct ferry_edge *e, struct edge_session *s, const struct edge_item *item)
+void ferry_edge_job_end(struct edge_job *j, int code, const struct ferry_error *why)
 {
-	const struct ferry_wire_work *w = &item->message.work;
-	struct job j = {
-		.edge = e,
-		.session = s,
-		.work = w,
-		.request = item->message.request,
-		.arrived_us = item->arrived_us,
-		.start_us = ferry_now_us(),
-	};
-	struct ferry_error why;
-	int ret;
+	struct edge_session *s = j->session;
+	struct ferry_error own;
 
-	if (!check_work(&j))
-		return;
-	if (!take_ids(&j) || !take_input(&j) || !check_penalty(&j))
-		goto undo;
-	ret = run_layers(&j, &why);
-	if (!ret)
-		ret = make_output(&j, &why);
-	if (ret) {
-		explain(&j, ret, &why);
-		goto undo;
+	if (!code && j->work->output == FERRY_OUTPUT_HIDDEN) {
+		code = take_hidden(j, &own);
+		why = &own;
 	}
-	s->n_past += w->n_tokens;
-	s->prefix = w->prefix_after;
-	send_result(&j);
-	return;
-undo:
-	ferry_edge_session_forget(s, s->n_past, positions_after(&j));
+	if (code) {
+		explain(j, code, why);
+		undo(j);
+	} else {
+		s->n_past += j->work->n_tokens;
+		s->prefix = j->work->prefix_after;
+		send_result(j);
+	}
+	leave(j);
 }
