@@ -156,6 +156,7 @@ void ferry_net_view_free(struct net_view *v)
 
 int ferry_net_view_again(struct net_view *v, struct ferry_error *err)
 {
+	struct ferry_classifier_status status;
 	struct ferry_device device;
 	int ret = 0;
 
@@ -163,8 +164,15 @@ int ferry_net_view_again(struct net_view *v, struct ferry_error *err)
 	    !ferry_device_same(device.identity, v->device.identity))
 		return ferry_fail(err, FERRY_ERROR_SYSTEM, -ENODEV, "interface %s has gone",
 				  v->device.name);
-	if (v->classifier)
-		ret = ferry_classifier_counts(v->classifier, v->counts[0], err);
+	if (v->classifier) {
+		ret = ferry_classifier_status(v->classifier, &status, err);
+		/* The counters outlive it in our hands, and would stand still. */
+		if (!ret && !status.attached)
+			ret = ferry_fail(err, FERRY_ERROR_SYSTEM, -ENOENT,
+					 "`ferry net` is not up on %s any more", v->device.name);
+		if (!ret)
+			ret = ferry_classifier_counts(v->classifier, v->counts[0], err);
+	}
 	if (ret)
 		return ret;
 	ferry_qdiscs_free(&v->qdiscs);

@@ -206,9 +206,9 @@ int ferry_cli_net_watch(int argc, char **argv)
 	static const struct argp argp = {
 		.options = option_table,
 		.parser = parse_option,
-		.doc = "What each class of a link sends, second by second, until SIGINT, the end of the "
-		       "interface or of whoever reads. Drops, marks and late packets are those since the "
-		       "line before.",
+		.doc = "What each class of a link sends, second by second, until SIGINT, `net down`, the "
+		       "end of the interface or of whoever reads. Drops, marks and late packets are those "
+		       "since the line before.",
 		.args_doc = "DEV",
 	};
 	struct net_view *view = calloc(1, sizeof(*view));

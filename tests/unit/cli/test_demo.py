@@ -30,6 +30,10 @@ def edges_of(model):
     return found
 
 
+def pins():
+    return sorted(map(str, pathlib.Path("/sys/fs/bpf").glob("ferry/*")))
+
+
 def namespaces(pid):
     folder = pathlib.Path("/run/netns")
     return [p.name for p in folder.glob(f"ferry-*-{pid}")] if folder.exists() else []
@@ -39,11 +43,16 @@ def main():
     tap = Tap()
     with tempfile.TemporaryDirectory() as tmp:
         model = make_model(pathlib.Path(tmp) / "a model.gguf", "--arch", "llama")
+        before = pins()
         run = subprocess.run([ROOT / "scripts" / "demo"], env=environment(model), capture_output=True, text=True,
                              timeout=4 * DEADLINE_S, check=False)
         tap.check("the demo shows the same tokens wherever the layers run", expect(
             (run.returncode == 0, f"exit status {run.returncode}: {run.stderr}"),
             (run.stdout.count("the same 8 tokens") == 3, run.stdout), ("Chosen: " in run.stdout, run.stdout)))
+        if "two network namespaces" in run.stdout:
+            tap.check("as root it shows what is sent by class, or says why not", expect(
+                ("second 1: " in run.stdout and " prefill " in run.stdout or "classes are not shown: " in run.stdout,
+                 run.stdout), (pins() == before, "pins are left")))
         tap.check("its edge ends with it", edges_of(model))
 
         # Once, the reader of the demo's output went away and an edge and two namespaces stayed.

@@ -229,7 +229,13 @@ def main():
     check_nothing_leaks(tap)
     check_watch(tap)
     check_rules(tap, rules)
-    r = ferry("net", "down", DEVICE)
+    with subprocess.Popen([*FERRY, "net", "watch", DEVICE, "-i", "0.1"], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as p:
+        p.stdout.readline()
+        r = ferry("net", "down", DEVICE)
+        p.stdout.read()
+        said = p.stderr.read().decode()
+    tap.check("watch ends where somebody takes it down", expect((p.returncode == 1 and "not up" in said, said)))
     tap.check("down leaves what was found", expect((r.status == 0, r.err), (listing() == before, listing())))
     check_a_torn_record(tap, before)
     ferry("net", "up", DEVICE, "--rules", rules)
