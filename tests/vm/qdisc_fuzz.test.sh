@@ -12,11 +12,11 @@ fuzz=$BUILD/tests/vm/probe/qdisc_fuzz
 [ -x "$fuzz" ] || skip "$fuzz is not built; \`make\` builds it"
 
 insmod "$module"
-ip link add dummy0 type dummy
-ip addr add 10.9.0.1/24 dev dummy0
-ip link set dummy0 up
+ip link add fuzz0 type dummy
+ip addr add 10.9.0.1/24 dev fuzz0
+ip link set fuzz0 up
 busybox ping -q -i 0.01 10.9.0.2 >/dev/null 2>&1 &
-"$fuzz" dummy0 "${1:-3000}" "${2:-1}" || fail "it does not go on answering, or took nothing"
+"$fuzz" fuzz0 "${1:-3000}" "${2:-1}" || fail "it does not go on answering, or took nothing"
 kill $! || fail "no packets were sent meanwhile"
-ip link del dummy0
+ip link del fuzz0
 rmmod ferry || fail "ferry.ko does not unload after all of this"

@@ -9,7 +9,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 module=$BUILD/kmod-$(uname -r)/ferry.ko
 [ -f "$module" ] || fail "$module is not built"
-export TC_LIB_DIR=$BUILD/userspace/tc DEV=dummy0
+export TC_LIB_DIR=$BUILD/userspace/tc DEV=tc0
 [ -f "$TC_LIB_DIR/q_ferry.so" ] || skip "$TC_LIB_DIR/q_ferry.so is not built; \`make\` builds it"
 
 insmod "$module"
