@@ -15,7 +15,7 @@ int ferry_uplink_errno(uint16_t code)
 		[FERRY_CODE_SESSION] = -ENOENT,	    [FERRY_CODE_HISTORY] = -ESTALE,
 		[FERRY_CODE_INPUT] = -EINVAL,	    [FERRY_CODE_CANCELLED] = -ECANCELED,
 		[FERRY_CODE_DEADLINE] = -ETIMEDOUT, [FERRY_CODE_STOPPING] = -ESHUTDOWN,
-		[FERRY_CODE_COMPUTE] = -EBADMSG,
+		[FERRY_CODE_COMPUTE] = -EBADMSG,    [FERRY_CODE_AUTH] = -EACCES,
 	};
 	int e = code < sizeof(codes) / sizeof(codes[0]) ? codes[code] : 0;
 

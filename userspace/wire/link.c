@@ -86,6 +86,15 @@ int ferry_link_new(struct ferry_loop *loop, int fd, enum ferry_role role, enum l
 		ferry_endpoint_text(&link->peer, link->name);
 	}
 	ferry_connection_init(&link->in, role);
+	if (loop->options.tls) {
+		int ret = ferry_link_tls_new(link, err);
+
+		if (ret) {
+			free(link->own);
+			free(link);
+			return ret;
+		}
+	}
 	set_options(fd, &loop->options.times);
 	link->next = loop->links;
 	loop->links = link;
@@ -119,6 +128,7 @@ void ferry_link_free(struct ferry_link *link)
 	link->loop->n_links--;
 	drop_queue(link);
 	ferry_connection_release(&link->in);
+	ferry_tls_free(link->tls);
 	if (link->registered)
 		ferry_socket_close(link->fd, NULL);
 	else
@@ -162,13 +172,20 @@ int ferry_link_send(struct ferry_link *link, const struct ferry_wire_message *m,
 	ret = ferry_outgoing_new(version, link->in.max_body, m, &out, err);
 	if (ret)
 		return ret;
+	if (link->tls)
+		return ferry_link_tls_send(link, out, err);
+	ferry_link_queue(link, out);
+	return 0;
+}
+
+void ferry_link_queue(struct ferry_link *link, struct ferry_outgoing *out)
+{
 	*link->out_tail = out;
 	link->out_tail = &out->next;
 	link->n_unsent += out->n;
 	link->n_sent += out->n;
 	if (ferry_now_us() - link->told_us > LINK_TELL_US)
 		tell_classifiers(link);
-	return 0;
 }
 
 size_t ferry_link_unsent(const struct ferry_link *link)
@@ -222,6 +239,8 @@ void ferry_link_finish(struct ferry_link *link)
 		link->state = LINK_CLOSING;
 		return;
 	}
+	if (link->tls)
+		ferry_link_tls_end(link);
 	link->state = LINK_FINISHING;
 	link->linger_by_us = ferry_now_us() + 1000ull * LINK_LINGER_MS;
 }
@@ -378,16 +397,13 @@ void ferry_link_arm(struct ferry_link *link, uint64_t now_us)
 	}
 }
 
-static void take_bytes(struct ferry_link *link, const uint8_t *data, size_t n)
+void ferry_link_take_frames(struct ferry_link *link, const uint8_t *data, size_t n)
 {
 	struct ferry_error why;
 	struct ferry_frame frame;
-	uint32_t n_body;
 	size_t used;
 	int ret;
 
-	link->heard_us = ferry_now_us();
-	link->n_received += n;
 	while (n && link->state == LINK_OPEN) {
 		ret = ferry_connection_feed(&link->in, data, n, &used, &frame, &why);
 		if (ret < 0) {
@@ -403,7 +419,34 @@ static void take_bytes(struct ferry_link *link, const uint8_t *data, size_t n)
 		if (link->handler)
 			link->handler->frame(link->data, link, &frame);
 	}
-	if (!link->frame_start_us && ferry_connection_in_frame(&link->in, &n_body))
+}
+
+bool ferry_link_in_message(const struct ferry_link *link, uint32_t *n)
+{
+	uint32_t n_record;
+
+	if (ferry_connection_in_frame(&link->in, n))
+		return true;
+	*n = 0;
+	if (!link->tls || !ferry_tls_in_record(link->tls, &n_record))
+		return false;
+	*n = n_record;
+	return true;
+}
+
+static void take_bytes(struct ferry_link *link, const uint8_t *data, size_t n)
+{
+	uint32_t n_body;
+
+	link->heard_us = ferry_now_us();
+	link->n_received += n;
+	if (link->tls)
+		ferry_link_tls_take(link, data, n);
+	else
+		ferry_link_take_frames(link, data, n);
+	if (!ferry_link_in_message(link, &n_body))
+		link->frame_start_us = 0; /* a record that held no part of a frame */
+	else if (!link->frame_start_us)
 		link->frame_start_us = link->heard_us;
 }
 
@@ -418,14 +461,14 @@ static bool is_dead(const struct ferry_link *link)
 	       info.tcpi_state == TCP_CLOSE;
 }
 
-static void peer_ended(struct ferry_link *link)
+void ferry_link_ended(struct ferry_link *link)
 {
 	uint32_t n_body;
 
 	link->ended = true;
 	if (link->state == LINK_FINISHING)
 		return;
-	if (ferry_connection_in_frame(&link->in, &n_body)) {
+	if (ferry_link_in_message(link, &n_body)) {
 		ferry_link_fail(link, FERRY_ERROR_LINK, -ECONNRESET,
 				"%s closed the connection in the middle of a frame", link->name);
 	} else if (is_dead(link)) {
@@ -433,6 +476,15 @@ static void peer_ended(struct ferry_link *link)
 			link, FERRY_ERROR_LINK, -ECONNRESET,
 			"the connection to %s broke: it was reset, or nothing was acknowledged",
 			link->name);
+	} else if (link->tls && !ferry_tls_peer(link->tls)) {
+		ferry_link_fail(link, FERRY_ERROR_LINK, -ECONNRESET,
+				"%s closed the connection before the handshake was over: it is "
+				"full, or stopping",
+				link->name);
+	} else if (link->tls && !ferry_tls_has_ended(link->tls)) {
+		ferry_link_fail(link, FERRY_ERROR_LINK, -ECONNRESET,
+				"the connection to %s was cut: its end does not come from %s",
+				link->name, link->name);
 	} else {
 		ferry_link_fail(link, FERRY_ERROR_LINK, -EPIPE, "%s closed the connection",
 				link->name);
@@ -456,7 +508,7 @@ static void complete_recv(struct ferry_link *link, int res, unsigned flags)
 		if (res > 0)
 			take_bytes(link, data, (size_t)res);
 		else if (!res)
-			peer_ended(link);
+			ferry_link_ended(link);
 		else if (res == -EINVAL && link->recv_multishot && loop->recv_multishot)
 			loop->recv_multishot = false; /* a kernel before 6.0 */
 		else if (res == -EINVAL && link->recv_multishot)
@@ -516,7 +568,9 @@ static void complete_connect(struct ferry_link *link, int res)
 	link->connect_by_us = 0;
 	link->heard_us = ferry_now_us();
 	link->greeting_by_us = link->heard_us + 1000ull * link->loop->options.times.greeting_ms;
-	if (link->handler)
+	if (link->tls)
+		ferry_link_tls_begin(link);
+	else if (link->handler)
 		link->handler->opened(link->data, link);
 }
 

@@ -13,6 +13,7 @@
 #include "wire/connection.h"
 #include "wire/traffic_class.h"
 
+struct ferry_grant;
 struct ferry_link;
 
 enum {
@@ -23,19 +24,20 @@ enum {
 
 struct ferry_link_times {
 	uint32_t connect_ms;
-	uint32_t greeting_ms; /* from connected to ferry_link_establish() */
+	uint32_t greeting_ms; /* from connected to ferry_link_establish(), TLS included */
 	uint32_t stall_ms;    /* no byte inside a frame; six times that: nothing sent is taken */
 	uint32_t idle_ms;     /* no byte between frames; 0: for ever */
 };
 
 struct ferry_link_handler {
-	/* A connection that we began stands. */
+	/* A connection that we began stands, and is encrypted where it shall be. */
 	void (*opened)(void *data, struct ferry_link *link);
 	/* A frame came; it is valid during the call. */
 	void (*frame)(void *data, struct ferry_link *link, const struct ferry_frame *frame);
 	/*
 	 * The link is of no more use: the peer went away (-EPIPE where it did so between frames),
-	 * broke the protocol (-EPROTO), or missed a deadline (-ETIMEDOUT). The callback must end
+	 * broke the protocol (-EPROTO), missed a deadline (-ETIMEDOUT), or one of the two does not
+	 * accept the other's key (-EACCES). The callback must end
 	 * with ferry_link_close() or ferry_link_finish(), before which it may send a last word.
 	 */
 	void (*failed)(void *data, struct ferry_link *link, const struct ferry_error *why);
@@ -47,11 +49,20 @@ void ferry_link_handle(struct ferry_link *link, const struct ferry_link_handler 
 /* Name for messages: the peer's endpoint. */
 const char *ferry_link_name(const struct ferry_link *link);
 
+/* Whose key the other side has shown, and what it may do; NULL where the link is not encrypted, or
+ * the handshake of TLS is not over. */
+const struct ferry_grant *ferry_link_peer(const struct ferry_link *link);
+
+/* Whether that still holds (ferry_tls_check_peer()); 0 where the link is not encrypted. */
+int ferry_link_check_peer(struct ferry_link *link, struct ferry_error *err);
+
 /* The handshake is over: the greeting deadline falls away, larger frames may come. */
 void ferry_link_establish(struct ferry_link *link, uint16_t version, uint32_t max_body);
 
 /**
  * ferry_link_send - queue a message; it leaves with the next turn of the loop.
+ *
+ * Before TLS has come to an agreement nothing can be said: the message is dropped, without an error.
  *
  * Return: 0; -ENOBUFS where the peer does not take what is queued already; -EMSGSIZE above the
  * agreed frame size; -ENOMEM.

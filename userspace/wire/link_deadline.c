@@ -10,7 +10,7 @@ static uint64_t frame_deadline(const struct ferry_link *link)
 {
 	uint32_t n_body;
 
-	if (link->state != LINK_OPEN || !ferry_connection_in_frame(&link->in, &n_body))
+	if (link->state != LINK_OPEN || !ferry_link_in_message(link, &n_body))
 		return 0;
 	return link->frame_start_us + 1000ull * link->loop->options.times.stall_ms +
 	       n_body * 1000000ull / FERRY_LINK_MIN_RATE;
@@ -29,7 +29,7 @@ static uint64_t silence_deadline(const struct ferry_link *link)
 
 	if (link->state != LINK_OPEN || !link->in.established)
 		return 0;
-	if (ferry_connection_in_frame(&link->in, &n_body))
+	if (ferry_link_in_message(link, &n_body))
 		return link->heard_us + 1000ull * times->stall_ms;
 	return times->idle_ms ? link->heard_us + 1000ull * times->idle_ms : 0;
 }
@@ -121,7 +121,7 @@ void ferry_link_expire(struct ferry_link *link, uint64_t now_us, uint64_t away_u
 	else if (past(link->send_by_us, now_us) || past(send_stall_deadline(link), now_us))
 		ferry_link_fail(link, FERRY_ERROR_LINK, -ETIMEDOUT,
 				"%s does not take what is sent to it", link->name);
-	else if (ferry_connection_in_frame(&link->in, &n_body))
+	else if (ferry_link_in_message(link, &n_body))
 		ferry_link_fail(link, FERRY_ERROR_LINK, -ETIMEDOUT,
 				"%s stopped in the middle of a frame or sends it too slowly",
 				link->name);

@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 
 #include "wire/loop.h"
+#include "wire/tls.h"
 
 enum {
 	LOOP_BUFFER = 16 << 10,
@@ -47,6 +48,7 @@ struct ferry_link {
 	const struct ferry_link_handler *handler;
 	void *data;
 	struct ferry_connection in;
+	struct ferry_tls *tls; /* NULL: bytes are those of frames */
 	char name[FERRY_ENDPOINT_TEXT];
 	struct ferry_endpoint peer;
 	int traffic_class; /* -1: not set yet */
@@ -97,6 +99,7 @@ struct ferry_loop {
 
 	struct io_uring_buf_ring *buffers; /* NULL: no shared ones */
 	uint8_t *buffer_memory;
+	uint8_t *plain; /* [FERRY_TLS_RECORD]: what is being decrypted; NULL without TLS */
 };
 
 /* A submission slot, or NULL: try again with the next turn. */
@@ -117,6 +120,26 @@ void ferry_link_complete(struct ferry_link *link, enum loop_op op, int res, unsi
 /* Tells the owner, and closes where that does not. */
 void ferry_link_fail(struct ferry_link *link, enum ferry_error_kind kind, int code, const char *fmt,
 		     ...) __attribute__((format(printf, 4, 5)));
+
+/* What the peer's kernel has taken is at its end: how, decides what that means. */
+void ferry_link_ended(struct ferry_link *link);
+
+/* Puts a frame, or bytes of TLS, into the queue. */
+void ferry_link_queue(struct ferry_link *link, struct ferry_outgoing *out);
+
+/* Frames that came; returns where the link has failed or its owner has had enough. */
+void ferry_link_take_frames(struct ferry_link *link, const uint8_t *data, size_t n);
+
+/* Whether something has begun to come and is not complete; @n receives its announced size, or 0. */
+bool ferry_link_in_message(const struct ferry_link *link, uint32_t *n);
+
+/* link_tls.c: encryption, from the first byte on. */
+int ferry_link_tls_new(struct ferry_link *link, struct ferry_error *err);
+void ferry_link_tls_begin(struct ferry_link *link);
+void ferry_link_tls_take(struct ferry_link *link, const uint8_t *data, size_t n);
+int ferry_link_tls_send(struct ferry_link *link, struct ferry_outgoing *frame,
+			struct ferry_error *err);
+void ferry_link_tls_end(struct ferry_link *link);
 
 /* The next deadline, or UINT64_MAX. */
 uint64_t ferry_link_deadline(const struct ferry_link *link);

@@ -102,6 +102,13 @@ int ferry_loop_new(const struct ferry_loop_options *o, struct ferry_loop **out,
 		if (ret)
 			goto fail;
 	}
+	if (o->tls) {
+		loop->plain = malloc(FERRY_TLS_RECORD);
+		if (!loop->plain) {
+			ret = ferry_fail_memory(err, "a loop", FERRY_TLS_RECORD);
+			goto fail;
+		}
+	}
 	*out = loop;
 	return 0;
 fail:
@@ -363,6 +370,7 @@ void ferry_loop_free(struct ferry_loop *loop)
 	io_uring_queue_exit(&loop->ring);
 	if (loop->wake_fd >= 0)
 		close(loop->wake_fd);
+	free(loop->plain);
 	if (!loop->links) {
 		free(loop->buffers);
 		free(loop->buffer_memory);

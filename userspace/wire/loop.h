@@ -16,6 +16,7 @@
 #include "wire/link.h"
 
 struct ferry_loop;
+struct ferry_tls_context;
 
 struct ferry_loop_options {
 	uint32_t max_links;	       /* sockets beyond are closed at once */
@@ -23,6 +24,8 @@ struct ferry_loop_options {
 	bool single_shot;	       /* as on kernels without multishot operations */
 	struct ferry_link_times times; /* of all links */
 	const struct ferry_log *log;   /* may be NULL; must outlive the loop */
+	struct ferry_tls_context *tls; /* of all links; NULL: nothing is encrypted */
+	const char *host; /* that ferry_loop_connect() connects to, for ferry_tls_new() */
 };
 
 /**

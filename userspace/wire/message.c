@@ -14,7 +14,7 @@ const char *ferry_wire_code_name(uint16_t code)
 		[FERRY_CODE_SESSION] = "SESSION",   [FERRY_CODE_HISTORY] = "HISTORY",
 		[FERRY_CODE_INPUT] = "INPUT",	    [FERRY_CODE_CANCELLED] = "CANCELLED",
 		[FERRY_CODE_DEADLINE] = "DEADLINE", [FERRY_CODE_STOPPING] = "STOPPING",
-		[FERRY_CODE_COMPUTE] = "COMPUTE",
+		[FERRY_CODE_COMPUTE] = "COMPUTE",   [FERRY_CODE_AUTH] = "AUTH",
 	};
 
 	return code < sizeof(names) / sizeof(names[0]) ? names[code] : NULL;

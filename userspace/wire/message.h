@@ -84,6 +84,7 @@ enum ferry_wire_code {
 	FERRY_CODE_DEADLINE = 11, /* too slow, or silent for too long */
 	FERRY_CODE_STOPPING = 12, /* the node is going away */
 	FERRY_CODE_COMPUTE = 13,  /* the forward pass failed */
+	FERRY_CODE_AUTH = 14,	  /* the key may not do this, or is trusted no more */
 };
 
 /* "HISTORY"; NULL for an unknown code. */

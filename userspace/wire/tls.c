@@ -249,7 +249,7 @@ int ferry_tls_send(struct ferry_tls *t, const uint8_t *plain, size_t n, struct f
 {
 	size_t sent;
 
-	if (t->state != TLS_OPEN)
+	if (t->state != TLS_OPEN && t->state != TLS_ENDED)
 		return ferry_fail(err, FERRY_ERROR_CALLER, -ENOTCONN,
 				  "the connection is not encrypted");
 	ERR_clear_error();
