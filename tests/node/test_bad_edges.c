@@ -692,7 +692,7 @@ static void bad_addresses_and_options_are_the_callers(void **state)
 		const char *says;
 	} cases[] = {
 		{"192.0.2.1:7070", 1, 0, -EPERM, "--insecure"},
-		{"[2001:db8::1]:7070", 1, 0, -EPERM, "not encrypted"},
+		{"[2001:db8::1]:7070", 1, 0, -EPERM, "ferry keys new"},
 		{"127.0.0.1", 1, 0, -EINVAL, "no port"},
 		{"127.0.0.1:0", 1, 0, -EINVAL, "port 0"},
 		{"no-such-host.invalid:1", 1, 0, -ENOENT, "/etc/hosts"},

@@ -57,12 +57,16 @@ static int listen_on(struct ferry_edge *e, struct ferry_error *err)
 	struct ferry_endpoint endpoints[FERRY_MAX_ENDPOINTS];
 	struct ferry_address address;
 	unsigned n;
-	int ret;
+	int ret = 0;
 
-	ret = ferry_address_parse(e->options.listen, &address, err);
+	if (!e->options.insecure && ferry_tls_is_wanted(&e->options.tls))
+		ret = ferry_tls_context_new(&e->options.tls, FERRY_ROLE_EDGE, &e->tls, err);
+	lo.tls = e->tls;
+	if (!ret)
+		ret = ferry_address_parse(e->options.listen, &address, err);
 	if (!ret)
 		ret = ferry_address_resolve(&address, endpoints, &n, err);
-	if (!ret)
+	if (!ret && !e->tls)
 		ret = ferry_endpoint_check_plaintext(&endpoints[0], e->options.insecure,
 						     "listen on", err);
 	if (!ret)
@@ -107,6 +111,7 @@ void ferry_edge_free(struct ferry_edge *e)
 		return;
 	ferry_edge_peer_close_all(e);
 	ferry_loop_free(e->loop);
+	ferry_tls_context_free(e->tls);
 	for (uint32_t i = 0; i < e->n_models; i++)
 		ferry_edge_model_free(e->models[i]);
 	ferry_pool_free(e->pool);
@@ -169,6 +174,7 @@ int ferry_edge_step(struct ferry_edge *e, uint64_t until_us, struct ferry_error 
 		until_us = e->turned_us + e->options.turned_ms * 1000ull;
 	ret = ferry_loop_turn(e->loop, until_us, err);
 	turned(e);
+	ferry_edge_auth_sweep(e);
 	ferry_edge_peer_sweep(e);
 	if (ret)
 		return ret;

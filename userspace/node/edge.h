@@ -18,6 +18,7 @@
 #include "ferry/error.h"
 #include "model/model.h"
 #include "wire/link.h"
+#include "wire/tls.h"
 
 struct ferry_edge;
 
@@ -35,7 +36,8 @@ struct ferry_edge_options {
 	uint64_t kv_budget_bytes; /* for all KV caches [half of the memory that is free] */
 	bool kv_q8_only;	  /* refuse sessions whose caches would be larger */
 	struct ferry_link_times times; /* [5 s each; idle 10 min] */
-	bool insecure;		       /* listen off loopback although nothing is encrypted */
+	struct ferry_tls_files tls;    /* who this edge is and whom it serves [not encrypted] */
+	bool insecure;		       /* nothing is encrypted, on loopback or off */
 	bool single_shot;	       /* as on kernels without multishot operations */
 	int listen_fd;	   /* 1 + a listening socket to take over instead of `listen`; 0: none */
 	uint32_t slice_us; /* of a prompt, for which others may have to wait [20 ms] */
@@ -54,7 +56,8 @@ struct ferry_edge_options {
  * ferry_edge_new - check the options, make the pool, listen.
  * @model: must outlive the edge
  *
- * Return: 0; -EINVAL; -EPERM for an address off loopback; -EADDRINUSE, -EACCES and others where
+ * Return: 0; -EINVAL; -EPERM for an address off loopback without keys; the codes of
+ * ferry_tls_context_new(); -EADDRINUSE, -EACCES and others where
  * the address is not to be had; -ENOSYS without io_uring; -ENOMEM.
  */
 int ferry_edge_new(const struct ferry_model *model, const struct ferry_edge_options *o,

@@ -140,9 +140,14 @@ static bool check_hello(struct edge_peer *p, uint32_t request, const struct ferr
 	const struct edge_model *m = find_model(p->edge, h);
 	const struct ferry_hparams *hp;
 	uint64_t least;
+	struct ferry_error why;
 
 	if (!m) {
 		reject_model(p, request, h);
+		return false;
+	}
+	if (ferry_edge_auth_model(p, h->model, &why)) {
+		ferry_edge_peer_expel(p, request, FERRY_CODE_AUTH, "%s", why.text);
 		return false;
 	}
 	hp = &m->model->hp;
@@ -201,6 +206,7 @@ static void welcome(struct edge_peer *p, uint32_t request, const struct ferry_wi
 		.idle_ms = o->times.idle_ms,
 		.free_kv_bytes = o->kv_budget_bytes - e->stats.kv_bytes,
 	};
+	ferry_edge_auth_welcome(p, &m.welcome);
 	ferry_edge_peer_send(p, &m);
 	if (p->link)
 		ferry_link_establish(p->link, version, p->max_frame);
@@ -336,6 +342,10 @@ static void failed(void *data, struct ferry_link *link, const struct ferry_error
 		ferry_edge_peer_expel(p, 0, FERRY_CODE_PROTOCOL, "%s", why->text);
 	} else if (why->code == -ETIMEDOUT) {
 		ferry_edge_peer_expel(p, 0, FERRY_CODE_DEADLINE, "%s", why->text);
+	} else if (why->code == -EACCES) {
+		ferry_edge_auth_refused(p->edge, link, why);
+		ferry_link_finish(link);
+		p->link = NULL;
 	} else {
 		ferry_log(p->edge->options.log,
 			  why->code == -EPIPE ? FERRY_LOG_DEBUG : FERRY_LOG_WARNING, "%s",

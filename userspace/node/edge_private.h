@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of the edge role share: edge.c (life and turns), edge_log.c (what is logged),
+ * What the files of the edge role share: edge.c (life and turns), edge_auth.c (what a key may
+ * do), edge_log.c (what is logged),
  * edge_model.c (what is served), edge_peer.c (connections and their messages), edge_profile.c (what
  * layers cost), edge_session.c (sessions and their queues), edge_schedule.c (whose turn it is),
  * edge_decode.c (decode steps of all sessions in one pass), edge_prefill.c (a chunk of a prompt, in
@@ -19,6 +20,7 @@
 #include "node/edge.h"
 #include "node/profile.h"
 #include "wire/loop.h"
+#include "wire/tls.h"
 
 enum {
 	EDGE_WINDOW_WORKS = 16, /* unanswered, of a connection */
@@ -33,6 +35,7 @@ enum {
 	EDGE_SEND_AHEAD = 1 << 20, /* bytes: who has more to take gets no more work done */
 	EDGE_MAX_TALK = 1 << 20,   /* bytes of other answers than RESULTs that it does not read */
 	EDGE_LOG_LINES = 20,	   /* in a second */
+	EDGE_REFUSALS = 32,	   /* of keys, that are logged in a minute */
 	EDGE_BREATH_US = 4000,	   /* at most so long without a look at the sockets */
 };
 
@@ -95,6 +98,8 @@ struct edge_session {
 	struct ferry_sampling sampling;
 	int32_t *ids; /* [n_ctx], -1 where unknown; NULL until one is known */
 	struct edge_item *items, **items_tail;
+	bool has_key; /* of the device that opened it, which its limits are those of */
+	struct ferry_fingerprint key;
 };
 
 /* Most of what is logged is caused by peers, who must not fill a disk with it. */
@@ -103,6 +108,16 @@ struct edge_log {
 	const struct ferry_log *to;
 	uint64_t second_us; /* when the running one began */
 	uint32_t n_written, n_dropped;
+};
+
+/* Whom we have refused, and said so. */
+struct edge_refusal {
+	uint64_t hash, said_us;
+};
+
+struct edge_auth {
+	uint64_t looked_us; /* when the trust file was last looked at */
+	struct edge_refusal refusals[EDGE_REFUSALS];
 };
 
 /* Peers go only in ferry_edge_peer_sweep(), so that whoever holds one may go on holding it. */
@@ -125,6 +140,8 @@ struct ferry_edge {
 	struct ferry_edge_options options; /* those that depend on a model as they were given */
 	struct edge_log log;
 	struct ferry_pool *pool;
+	struct ferry_tls_context *tls; /* NULL: nothing is encrypted */
+	struct edge_auth auth;
 	struct ferry_loop *loop;
 	struct ferry_endpoint bound;
 	char address[FERRY_ENDPOINT_TEXT];
@@ -234,5 +251,20 @@ int ferry_edge_job_take_logits(struct edge_job *j, float *logits, uint32_t n,
 			       struct ferry_error *why);
 /* The answer; @code is 0, or what ended the job before its time. Frees what the job has. */
 void ferry_edge_job_end(struct edge_job *j, int code, const struct ferry_error *why);
+/* edge_auth.c: what the key of a peer may do; all of it where nothing is encrypted. */
+int ferry_edge_auth_model(const struct edge_peer *p, const uint8_t id[FERRY_WIRE_MODEL_ID],
+			  struct ferry_error *why);
+/* 0, or the code of what is wrong. */
+uint16_t ferry_edge_auth_open(const struct edge_peer *p, const struct ferry_wire_open *o,
+			      struct ferry_error *why);
+/* From now on the session counts for its device's key. */
+void ferry_edge_auth_opened(struct edge_session *s);
+/* Lowers what is offered to what the key may have. */
+void ferry_edge_auth_welcome(const struct edge_peer *p, struct ferry_wire_welcome *w);
+/* Reads the trust file where it has changed, and sends away who is not trusted any more. */
+void ferry_edge_auth_sweep(struct ferry_edge *e);
+/* Logs why a link was refused: not the same twice in a minute, and not without end. */
+void ferry_edge_auth_refused(struct ferry_edge *e, const struct ferry_link *link,
+			     const struct ferry_error *why);
 
 #endif

@@ -169,6 +169,7 @@ static struct edge_session *new_session(struct edge_peer *p, const struct ferry_
 	s->kv_bytes = s->kv ? s->kv->n_bytes : 0;
 	s->sampling = from_wire(&o->sampling);
 	s->items_tail = &s->items;
+	ferry_edge_auth_opened(s);
 	s->next = e->sessions;
 	e->sessions = s;
 	p->n_sessions++;
@@ -191,6 +192,8 @@ void ferry_edge_session_open(struct edge_peer *p, const struct ferry_wire_messag
 		return;
 	}
 	code = check_open(p, o, &why);
+	if (!code)
+		code = ferry_edge_auth_open(p, o, &why);
 	s = code ? NULL : new_session(p, o, &why);
 	if (!s) {
 		ferry_edge_peer_refuse(p, m->request, o->session, code ? code : FERRY_CODE_MEMORY,

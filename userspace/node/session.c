@@ -16,6 +16,7 @@ enum { DEFAULT_MAX_CTX = 4096 };
 struct ferry_node_session {
 	const struct ferry_model *model;
 	struct ferry_device *device;
+	struct ferry_tls_context *tls; /* NULL: not encrypted */
 	atomic_bool cancel;
 	uint32_t n_ctx;
 	int32_t *ids; /* [n_ctx]: the history */
@@ -181,7 +182,12 @@ static int open_device(struct ferry_node_session *s, struct ferry_pool *pool,
 	int ret = 0;
 
 	s->split = s->split_end = s->model->hp.n_layers;
-	if (o->edge && o->split == FERRY_NODE_SPLIT_AUTO)
+	if (o->edge && !o->insecure && ferry_tls_is_wanted(&o->tls))
+		ret = ferry_tls_context_new(&o->tls, FERRY_ROLE_DEVICE, &s->tls, &why);
+	uo.tls = s->tls;
+	if (ret)
+		;
+	else if (o->edge && o->split == FERRY_NODE_SPLIT_AUTO)
 		ret = connect_auto(s, pool, &uo, o, &uplink, &why);
 	else if (o->edge && o->split >= 0)
 		ret = connect_fixed(s, &uo, o, &uplink, &why);
@@ -240,6 +246,7 @@ void ferry_node_session_close(struct ferry_node_session *s)
 	if (!s)
 		return;
 	ferry_device_free(s->device);
+	ferry_tls_context_free(s->tls);
 	free(s->ids);
 	free(s);
 }

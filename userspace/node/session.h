@@ -19,6 +19,7 @@
 #include "ferry/error.h"
 #include "model/model.h"
 #include "wire/message.h"
+#include "wire/tls.h"
 
 struct ferry_node_session;
 
@@ -38,9 +39,10 @@ struct ferry_node_session_options {
 	uint32_t
 		split_end; /* the edge runs [split, split_end), the rest runs here; 0: all others */
 	bool head_here;	   /* logits and tokens never leave this machine */
-	enum ferry_wire_encoding encoding; /* of hidden states; F32 is exact */
-	uint32_t deadline_ms;		   /* for every wait on the edge; 0: 5000 */
-	bool insecure;
+	enum ferry_wire_encoding encoding;  /* of hidden states; F32 is exact */
+	uint32_t deadline_ms;		    /* for every wait on the edge; 0: 5000 */
+	struct ferry_tls_files tls;	    /* who this device is and which edges it trusts */
+	bool insecure;			    /* nothing is encrypted */
 	uint32_t n_prompt_hint, n_new_hint; /* tokens, for AUTO; 0: 64 and 128 */
 };
 
@@ -48,8 +50,9 @@ struct ferry_node_session_options {
  * ferry_node_session_open - caches here, and a session on the edge.
  * @model, @pool: must outlive the session; @pool may be NULL
  *
- * Return: 0; -EINVAL; -ENOMEM; -EPERM for an edge off loopback; the codes of
- * ferry_uplink_connect() and ferry_device_new().
+ * Return: 0; -EINVAL; -ENOMEM; -EPERM for an edge off loopback without keys; -EACCES where one does
+ * not trust the other; the codes of ferry_tls_context_new(), ferry_uplink_connect() and
+ * ferry_device_new().
  */
 int ferry_node_session_open(const struct ferry_model *model, struct ferry_pool *pool,
 			    const struct ferry_node_session_options *o,

@@ -106,24 +106,22 @@ static int connect_one(struct ferry_uplink *u, const struct ferry_endpoint *e,
 static int connect_any(struct ferry_uplink *u, struct ferry_error *err)
 {
 	struct ferry_endpoint endpoints[FERRY_MAX_ENDPOINTS];
-	struct ferry_address address;
 	unsigned n;
-	int ret;
+	int ret = ferry_address_resolve(&u->address, endpoints, &n, err);
 
-	ret = ferry_address_parse(u->options.edge, &address, err);
-	if (!ret)
-		ret = ferry_address_resolve(&address, endpoints, &n, err);
 	if (ret)
 		return ret;
-	if (!address.port)
+	if (!u->address.port)
 		return ferry_fail(err, FERRY_ERROR_CALLER, -EINVAL,
 				  "\"%s\": port 0 cannot be connected to", u->options.edge);
 	for (unsigned i = 0; i < n; i++) {
-		ret = ferry_endpoint_check_plaintext(&endpoints[i], u->options.insecure,
-						     "connect to", err);
+		ret = u->options.tls
+			      ? 0
+			      : ferry_endpoint_check_plaintext(&endpoints[i], u->options.insecure,
+							       "connect to", err);
 		if (!ret)
 			ret = connect_one(u, &endpoints[i], err);
-		if (!ret || ret == -EPERM || ret == -ECANCELED)
+		if (!ret || ret == -EPERM || ret == -EACCES || ret == -ECANCELED)
 			return ret;
 	}
 	return ret;
@@ -160,7 +158,11 @@ int ferry_uplink_connect(const struct ferry_uplink_options *o, const struct ferr
 					       ? u->options.deadline_ms * ANSWER_FACTOR
 					       : UINT32_MAX;
 	lo.times.connect_ms = lo.times.greeting_ms = lo.times.stall_ms = u->options.deadline_ms;
-	ret = ferry_loop_new(&lo, &u->loop, err);
+	lo.tls = u->options.tls;
+	lo.host = u->address.host;
+	ret = ferry_address_parse(u->options.edge, &u->address, err);
+	if (!ret)
+		ret = ferry_loop_new(&lo, &u->loop, err);
 	if (!ret)
 		ret = connect_any(u, err);
 	if (!ret) {

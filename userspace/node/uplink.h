@@ -17,10 +17,12 @@
 #include "wire/message.h"
 #include "wire/traffic_class.h"
 
+struct ferry_tls_context;
 struct ferry_uplink;
 
 struct ferry_uplink_options {
-	const char *edge; /* HOST:PORT or [V6]:PORT */
+	const char *edge;	       /* HOST:PORT or [V6]:PORT */
+	struct ferry_tls_context *tls; /* NULL: not encrypted; must outlive the uplink */
 	bool insecure;
 	/*
 	 * How long to connect, to greet, and to hear nothing at all from an edge that owes an

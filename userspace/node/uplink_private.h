@@ -27,6 +27,7 @@ struct uplink_pending {
 struct ferry_uplink {
 	struct ferry_uplink_options options;
 	char name[FERRY_ENDPOINT_TEXT + 16]; /* "the edge 127.0.0.1:7070" */
+	struct ferry_address address;
 	struct ferry_loop *loop;
 	struct ferry_link *link; /* NULL: lost, and `lost` says why */
 	struct ferry_error lost;

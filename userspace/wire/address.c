@@ -233,7 +233,8 @@ int ferry_endpoint_check_plaintext(const struct ferry_endpoint *e, bool insecure
 		return 0;
 	ferry_endpoint_text(e, text);
 	return ferry_fail(err, FERRY_ERROR_CALLER, -EPERM,
-			  "will not %s %s: the node protocol is not encrypted, and this is not a "
-			  "loopback address; use --insecure on a network that you trust",
+			  "will not %s %s without encryption, for this is not a loopback address: "
+			  "make a key by 'ferry keys new', or use --insecure on a network that you "
+			  "trust",
 			  what, text);
 }

@@ -73,6 +73,13 @@ int ferry_trust_line(const struct ferry_grant *g, char text[FERRY_TRUST_LINE],
 	struct ferry_trust again;
 	int ret;
 
+	if (!g->name[0])
+		return ferry_fail(err, FERRY_ERROR_CALLER, -EINVAL, "a name is missing");
+	if (strspn(g->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") <
+	    strlen(g->name))
+		return ferry_fail(err, FERRY_ERROR_CALLER, -EINVAL,
+				  "'%s' is no name: it has letters, digits, '.', '_' and '-' only",
+				  g->name);
 	ferry_fingerprint_text(&g->key, key);
 	append(&l, "%s %s role=%s models=", key, g->name,
 	       g->roles == FERRY_TRUST_EDGE	? "edge"

@@ -171,7 +171,7 @@ static void plaintext_off_loopback_names_the_flag(void **state)
 	assert_int_equal(ferry_address_parse("192.0.2.1:80", &a, NULL), 0);
 	assert_int_equal(ferry_address_resolve(&a, e, &n, NULL), 0);
 	assert_int_equal(ferry_endpoint_check_plaintext(&e[0], false, "connect to", &err), -EPERM);
-	assert_non_null(strstr(err.text, "not encrypted"));
+	assert_non_null(strstr(err.text, "without encryption"));
 	assert_non_null(strstr(err.text, "--insecure"));
 	assert_non_null(strstr(err.text, "192.0.2.1:80"));
 }
