@@ -226,9 +226,9 @@ static void print_qdisc(const struct net_view *v)
 
 	if (!q)
 		return;
-	printf("  qdisc       %s %x: %s, %" PRIu64 " packets %" PRIu64 " bytes, %" PRIu64
+	printf("  qdisc       %s %x:%s%s, %" PRIu64 " packets %" PRIu64 " bytes, %" PRIu64
 	       " drops, backlog %u bytes\n",
-	       q->kind, q->handle >> 16,
+	       q->kind, q->handle >> 16, q->is_ferry ? " " : "",
 	       q->is_ferry ? ferry_net_rate(rate, sizeof(rate), q->rate) : "", q->packets, q->bytes,
 	       q->drops, q->backlog);
 	if (!q->is_ferry)

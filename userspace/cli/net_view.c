@@ -43,9 +43,11 @@ static int open_classifier(struct net_view *v)
 	ferry_classifier_close(v->classifier);
 	v->classifier = NULL;
 	v->classifier_code = ret;
-	snprintf(v->why, sizeof(v->why), "%s",
-		 geteuid() && ret != -ENODEV ? "what the classifier knows is for root to see"
-					     : err.text);
+	snprintf(
+		v->why, sizeof(v->why), "%s",
+		geteuid() && ret != -ENODEV
+			? "what the classifier knows is for root to see, or CAP_DAC_OVERRIDE and CAP_BPF"
+			: err.text);
 	return ret;
 }
 

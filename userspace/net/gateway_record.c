@@ -314,10 +314,11 @@ int ferry_gateway_rules(const struct ferry_gateway_record *record,
 	file_name(directory_of(places ? places->records : NULL), record->device, "rules", name);
 	f = fopen(name, "re");
 	if (!f)
-		return ferry_fail(err, FERRY_ERROR_SYSTEM, errno == EACCES ? -EPERM : -errno,
-				  errno == EACCES ? "the rules of %s are for root to see"
-						  : "no rules are known to hold on %s",
-				  record->name);
+		return ferry_fail(
+			err, FERRY_ERROR_SYSTEM, errno == EACCES ? -EPERM : -errno,
+			errno == EACCES ? "the rules of %s are for root to see, or CAP_DAC_OVERRIDE"
+					: "no rules are known to hold on %s",
+			record->name);
 	*text = malloc(RULES_BYTES_MAX);
 	if (*text)
 		*bytes = fread(*text, 1, RULES_BYTES_MAX, f);

@@ -118,6 +118,7 @@ static int parse_device(struct line *l, struct ferry_rule *rule)
 	if (!w || strlen(w->text) >= sizeof(rule->device))
 		return wrong(l, w, "\"in\" wants the name of an interface, at most 15 bytes");
 	memcpy(rule->device, w->text, strlen(w->text) + 1);
+	rule->device_column = w->column;
 	return 0;
 }
 
@@ -273,6 +274,7 @@ static int parse_rule(struct line *l, struct ferry_rule *rule)
 	int ret;
 
 	rule->line = l->number;
+	rule->column = l->next < l->n ? l->words[l->next].column : w->column;
 	if (!strcmp(w->text, "port")) {
 		rule->kind = FERRY_RULE_PORT;
 		ret = parse_port(l, rule);

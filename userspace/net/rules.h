@@ -32,9 +32,11 @@ enum { FERRY_RULE_TEXT = 256, FERRY_RULE_DEVICE = 16, FERRY_RULES_MAX = 1023 };
 
 struct ferry_rule {
 	enum ferry_rule_kind kind;
-	unsigned int line; /* of the file, from 1 */
-	uint8_t class;	   /* enum ferry_class, or 0xff for "off" */
-	uint8_t ends;	   /* enum ferry_classify_end; 0: both */
+	unsigned int line;	    /* of the file, from 1 */
+	unsigned int column;	    /* of what it is about, in bytes from 1 */
+	unsigned int device_column; /* of the interface's name; 0: none */
+	uint8_t class;		    /* enum ferry_class, or 0xff for "off" */
+	uint8_t ends;		    /* enum ferry_classify_end; 0: both */
 	uint8_t protocol;
 	uint8_t behaviour; /* enum ferry_behaviour_kind */
 	uint16_t first_port, last_port;

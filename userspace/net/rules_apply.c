@@ -39,8 +39,8 @@ static const struct {
 static int fail_room(const struct ferry_rule *rule, struct ferry_error *err)
 {
 	return ferry_fail(err, FERRY_ERROR_MEMORY, -ENOSPC,
-			  "the rule in line %u is one too many: there is room for %u %s",
-			  rule->line, tables[rule->kind].room, tables[rule->kind].what);
+			  "line %u, column %u: one too many: there is room for %u %s", rule->line,
+			  rule->column, tables[rule->kind].room, tables[rule->kind].what);
 }
 
 static int put(struct change *change, const struct ferry_rule *rule, const void *key,
@@ -53,8 +53,8 @@ static int put(struct change *change, const struct ferry_rule *rule, const void 
 		return fail_room(rule, change->err);
 	if (ret)
 		return ferry_fail(change->err, FERRY_ERROR_SYSTEM, ret,
-				  "the rule in line %u cannot be added: %s", rule->line,
-				  ferry_errno_text(ret));
+				  "line %u, column %u: the rule cannot be added: %s", rule->line,
+				  rule->column, ferry_errno_text(ret));
 	return 0;
 }
 
@@ -80,7 +80,8 @@ static int put_ports(struct change *change, const struct ferry_rule *rule,
 		bits |= 1ULL << port % 64;
 		if (bpf_map_update_elem(bits_map, &word, &bits, BPF_ANY))
 			return ferry_fail(change->err, FERRY_ERROR_SYSTEM, -EIO,
-					  "the rule in line %u cannot be added", rule->line);
+					  "line %u, column %u: the rule cannot be added",
+					  rule->line, rule->column);
 	}
 	return 0;
 }
@@ -121,19 +122,22 @@ static int find_cgroup(const struct ferry_rule *rule, uint64_t *id, unsigned int
 		fclose(f);
 	if (!mount[0])
 		return ferry_fail(err, FERRY_ERROR_SYSTEM, -ENOENT,
-				  "line %u: no cgroup v2 hierarchy is mounted", rule->line);
+				  "line %u, column %u: no cgroup v2 hierarchy is mounted",
+				  rule->line, rule->column);
 	*level = 0;
 	for (const char *s = rule->text; *s && rule->text[1]; s++)
 		*level += *s == '/';
 	if (*level >= FERRY_CLASSIFY_CGROUP_LEVELS)
-		return ferry_fail(err, FERRY_ERROR_CALLER, -EINVAL,
-				  "line %u: a control group may be at most %d levels deep",
-				  rule->line, FERRY_CLASSIFY_CGROUP_LEVELS - 1);
+		return ferry_fail(
+			err, FERRY_ERROR_CALLER, -EINVAL,
+			"line %u, column %u: a control group may be at most %d levels deep",
+			rule->line, rule->column, FERRY_CLASSIFY_CGROUP_LEVELS - 1);
 	memcpy(path, mount, strlen(mount) + 1);
 	memcpy(path + strlen(mount), rule->text, strlen(rule->text) + 1);
 	if (stat(path, &st) || !S_ISDIR(st.st_mode))
 		return ferry_fail(err, FERRY_ERROR_CALLER, -ENOENT,
-				  "line %u: there is no control group %s", rule->line, rule->text);
+				  "line %u, column %u: there is no control group %s", rule->line,
+				  rule->column, rule->text);
 	*id = st.st_ino;
 	return 0;
 }
@@ -237,8 +241,8 @@ int ferry_rules_check(const struct ferry_rules *rules, struct ferry_error *err)
 			return fail_room(rule, err);
 		if (rule->device[0] && !if_nametoindex(rule->device))
 			return ferry_fail(err, FERRY_ERROR_CALLER, -ENODEV,
-					  "line %u: there is no interface %s", rule->line,
-					  rule->device);
+					  "line %u, column %u: there is no interface %s",
+					  rule->line, rule->device_column, rule->device);
 		if (rule->kind != FERRY_RULE_CGROUP)
 			continue;
 		ret = find_cgroup(rule, &id, &level, err);

@@ -108,6 +108,11 @@ def check_rules(tap, rules):
     wrong.write_text("port tcp/80 kv\nport tcp/80 swift\n")
     for words in (("--check", wrong), (DEVICE, wrong)):
         tap.check("line and column of a mistake", one_sentence(ferry("net", "rules", *words), f"{wrong}:2:13:"))
+    for text, where in (("port tcp/80 kv\nprefix 10.0.0.0/8 in nosuch0 kv\n", "line 2, column 22: there is no interface"),
+                        ("cgroup /no/such/group kv\n", "line 1, column 8: ")):
+        wrong.write_text(text)
+        tap.check("line and column of what is not there", one_sentence(ferry("net", "rules", DEVICE, wrong),
+                                                                        f"{wrong}: {where}"))
     text = ferry("net", "rules", DEVICE, "--show").text()
     tap.check("and the rules stay", expect(("udp/7001" in text, text)))
     r = ferry("net", "rules", "--check", rules)
@@ -154,7 +159,7 @@ def check_nothing_leaks(tap):
     for words in (("explain", DEVICE, "10.77.0.1:1", "10.77.0.2:7001/udp"), ("rules", DEVICE)):
         r = as_user(*FERRY, "net", *words)
         tap.check("R-43: not for a user: net " + words[0], expect(
-            (r.returncode == 1, r.returncode), ("root" in r.stderr and len(r.stderr.splitlines()) == 1, r.stderr),
+            (r.returncode == 1, r.returncode), ("CAP_DAC_OVERRIDE" in r.stderr and len(r.stderr.splitlines()) == 1, r.stderr),
             (not r.stdout, r.stdout)))
     r = as_user(*FERRY, "net", "status", DEVICE, "--json")
     tap.check("R-43: status tells a user what is up, and nothing of the traffic that the classifier saw", expect(

@@ -470,7 +470,7 @@ static void test_refused_rules_leave_those_that_hold_known(void **state)
 	fclose(f);
 	/* More ports than there is room for in one set. */
 	assert_int_equal(ferry_gateway_set_rules("fe0", &options.places, wrong, &err), -ENOSPC);
-	assert_non_null(strstr(err.text, "line 9"));
+	assert_non_null(strstr(err.text, "line 9, column 6: one too many"));
 	list(after);
 	assert_string_equal(after, before);
 	/* As many as there is room for, and then as many others. */
