@@ -14,6 +14,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <bpf/bpf.h>
 #include <classify.h>
 
 #include "base/error.h"
@@ -113,6 +114,75 @@ static int open_directory(struct ferry_pins *pins, struct ferry_error *err)
 			      : ret;
 }
 
+/*
+ * A map of devices with one entry, the interface, which the kernel empties when that goes: so that those of
+ * another network namespace, which cannot be asked, can tell that there is none any more.
+ */
+static void put_witness(const struct ferry_pins *pins, unsigned int device)
+{
+	char path[FERRY_PIN_PATH + 64];
+	const uint32_t zero = 0, index = device;
+	int map;
+
+	ferry_pins_path(pins, "witness", path);
+	map = bpf_obj_get(path);
+	if (map < 0) {
+		map = bpf_map_create(BPF_MAP_TYPE_DEVMAP, "ferry_witness", sizeof(zero),
+				     sizeof(index), 1, NULL);
+		if (map >= 0)
+			bpf_obj_pin(map, path);
+	}
+	/* Where the kernel refuses, the directory stays until somebody takes it down. */
+	if (map >= 0) {
+		bpf_map_update_elem(map, &zero, &index, BPF_ANY);
+		close(map);
+	}
+}
+
+/* Whether the interface of a directory has gone, as far as one can know. */
+static bool has_gone(const struct ferry_pins *pins)
+{
+	char path[FERRY_PIN_PATH + 64];
+	const uint32_t zero = 0;
+	uint32_t index = 0;
+	bool gone;
+	int map;
+
+	ferry_pins_path(pins, "witness", path);
+	map = bpf_obj_get(path);
+	if (map < 0)
+		return false;
+	gone = bpf_map_lookup_elem(map, &zero, &index) ? errno == ENOENT : !index;
+	close(map);
+	return gone;
+}
+
+/* Removes what interfaces left that went with their network namespaces. */
+static void sweep(const struct ferry_pins *mine)
+{
+	struct ferry_pins other = *mine;
+	DIR *dir = opendir(mine->root);
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir))) {
+		if (e->d_name[0] < '0' || e->d_name[0] > '9' ||
+		    strlen(mine->root) + strlen(e->d_name) + 2 > sizeof(other.path))
+			continue;
+		snprintf(other.path + strlen(mine->root), sizeof(other.path) - strlen(mine->root),
+			 "/%s", e->d_name);
+		if (!strcmp(other.path, mine->path))
+			continue;
+		other.lock = open(other.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		/* Who is at work there needs no help. */
+		if (other.lock >= 0 && !flock(other.lock, LOCK_EX | LOCK_NB) &&
+		    is_the_same(other.lock, other.path) && has_gone(&other))
+			ferry_pins_remove(&other);
+		ferry_pins_close(&other);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 int ferry_pins_open(struct ferry_pins *pins, const char *root, unsigned int device, int make,
 		    struct ferry_error *err)
 {
@@ -137,6 +207,10 @@ int ferry_pins_open(struct ferry_pins *pins, const char *root, unsigned int devi
 		/* Somebody else took it away in between. */
 		if (ret != -ENOENT || !make)
 			break;
+	}
+	if (!ret && make) {
+		put_witness(pins, device);
+		sweep(pins);
 	}
 	return ret;
 }

@@ -457,6 +457,60 @@ static void test_an_interface_that_goes(void **state)
 	assert_int_equal(access(directory, F_OK), -1);
 }
 
+/* A network namespace takes its interface with it, and nobody is left to take the classifier down. */
+static void test_a_namespace_that_goes(void **state)
+{
+	struct ferry_classifier *c;
+	char left[120], found[200];
+	int status;
+	pid_t child;
+
+	(void)state;
+	or_skip(FERRY_HOOK_ANY);
+	child = fork();
+	if (!child) {
+		const struct ferry_classifier_options options = {.size = sizeof(options),
+								 .device = "he0",
+								 .major = 1,
+								 .directory = directory};
+		bool bad = unshare(CLONE_NEWNET) ||
+			   run("ip link add he0 type veth peer name he1") ||
+			   ferry_classifier_start(&c, &options, NULL);
+
+		_exit(bad);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status) && !WEXITSTATUS(status));
+	snprintf(left, sizeof(left), "ls -d %s/*", directory);
+	must(left);
+	/* The kernel takes its time to bury a namespace. */
+	snprintf(found, sizeof(found), "[ $(ls -d %s/[0-9]* | wc -l) = 1 ]", directory);
+	for (int i = 0; i < 100; i++) {
+		c = start(FERRY_HOOK_ANY);
+		status = run(found);
+		if (!status)
+			break;
+		assert_int_equal(ferry_classifier_stop(c, NULL), 0);
+		usleep(100000);
+	}
+	assert_int_equal(status, 0);
+	/* One that lives is left alone: by a start on another interface. */
+	must("ip link add ge0 type veth peer name ge1");
+	{
+		const struct ferry_classifier_options options = {.size = sizeof(options),
+								 .device = "ge0",
+								 .major = 1,
+								 .directory = directory};
+		struct ferry_classifier *second;
+
+		assert_int_equal(ferry_classifier_start(&second, &options, NULL), 0);
+		assert_int_equal(run(found), 256); /* two */
+		assert_int_equal(ferry_classifier_stop(second, NULL), 0);
+	}
+	must("ip link del ge0");
+	assert_int_equal(ferry_classifier_stop(c, NULL), 0);
+}
+
 /* An interface that has the index of one that has gone has none of its rules and counters. */
 static void take_a_used_index(enum ferry_classifier_hook hook)
 {
@@ -651,6 +705,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_register_is_bounded),
 		cmocka_unit_test(test_register_of_nobody),
 		cmocka_unit_test(test_an_interface_that_goes),
+		cmocka_unit_test(test_a_namespace_that_goes),
 		cmocka_unit_test(test_an_index_that_comes_back_clsact),
 		cmocka_unit_test(test_an_index_that_comes_back_tcx),
 		cmocka_unit_test(test_rules_are_applied_one_after_the_other),
