@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 # usage: netlink_fuzz.test.sh [COUNT [SEED]]
 # R-08: random and mutated netlink messages are answered, those that are wrong by a refusal, and the kernel
-# stays as it is. A few thousand by default; on the debug kernel, `scripts/vm/run --kernel DEBUG-KERNEL
-# --timeout 7200 tests/vm/netlink_fuzz.test.sh 1000000` is the long form.
+# stays as it is. A few thousand by default; `make vm-debug FERRY_FUZZ_MESSAGES=1000000` is the long form.
+# vm: --cpus 1
 set -eu
 . "$(dirname "$0")/outcome.sh"
 module=$BUILD/kmod-$(uname -r)/ferry.ko

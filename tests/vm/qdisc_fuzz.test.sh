@@ -3,7 +3,7 @@
 # usage: qdisc_fuzz.test.sh [MESSAGES [SEED]]
 # R-08: random options of the qdisc, under a queue that is in use, upset nothing. A few thousand by default;
 # `make vm-debug FERRY_FUZZ_MESSAGES=1000000` is the long form.
-# vm: --count-time --cpus 1
+# vm: --cpus 1
 set -eu
 . "$(dirname "$0")/outcome.sh"
 module=$BUILD/kmod-$(uname -r)/ferry.ko

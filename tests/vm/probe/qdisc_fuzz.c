@@ -159,7 +159,8 @@ static void put_qdisc(struct message *message, int device)
 	struct nlattr *options;
 	char *kind;
 
-	message->header.nlmsg_type = below(10) ? RTM_NEWQDISC : RTM_DELQDISC;
+	/* Seldom, for most attempts at a new one are refused, and cost the most. */
+	message->header.nlmsg_type = below(50) ? RTM_NEWQDISC : RTM_DELQDISC;
 	message->header.nlmsg_flags |= NLM_F_CREATE | (below(2) ? NLM_F_REPLACE : 0);
 	tc = append(message, sizeof(*tc));
 	tc->tcm_ifindex = device;
@@ -171,6 +172,8 @@ static void put_qdisc(struct message *message, int device)
 	kind = append(message, sizeof("ferry"));
 	memcpy(kind, "ferry", sizeof("ferry"));
 	options->nla_len = NLA_HDRLEN + sizeof("ferry");
+	if (!below(10))
+		return;
 	options = begin(message, TCA_OPTIONS);
 	put_attributes(message, 0);
 	end(message, options);
