@@ -21,7 +21,7 @@ usage() {
 }
 
 packages_build="gcc clang clang-format-14 libclang-rt-14-dev meson ninja-build pkg-config python3
-	liburing-dev libopenblas-dev libpcre2-dev libssl-dev libjansson-dev libcmocka-dev
+	liburing-dev libopenblas-dev libpcre2-dev libssl-dev openssl libjansson-dev libcmocka-dev
 	libnl-3-dev libnl-genl-3-dev libbpf-dev libcap-dev libmicrohttpd-dev libseccomp-dev bpftool linux-libc-dev libelf-dev zlib1g-dev iproute2"
 packages_kernel="gcc make sparse linux-headers-amd64 linux-headers-6.12-amd64 binutils dwarves xz-utils"
 packages_vm="$packages_kernel qemu-system-x86 linux-image-amd64 linux-image-6.12-amd64 busybox-static cpio

@@ -18,7 +18,8 @@
  * ferry_error (which may be NULL) with one sentence. Every option struct begins with its own size,
  * set by its *_INIT macro, so that a program built against an older header keeps its meaning; a
  * NULL option struct means all defaults. Strings are UTF-8. Nothing is printed, no signal
- * handler is installed, no environment variable is read but by ferry_default_cache().
+ * handler is installed, no environment variable is read but by ferry_default_cache()
+ * and ferry_default_keys().
  *
  * Threads. A model may be used by any number of threads at once. A session belongs to one thread
  * at a time, except for ferry_session_cancel(), which any thread or signal handler may call.
@@ -103,6 +104,9 @@ FERRY_API void ferry_model_close(struct ferry_model *model);
  */
 FERRY_API int ferry_default_cache(char *path, size_t size, struct ferry_error *err);
 
+/* The same for keys: $CONFIGURATION_DIRECTORY, $XDG_CONFIG_HOME/ferry, $HOME/.config/ferry. */
+FERRY_API int ferry_default_keys(char *path, size_t size, struct ferry_error *err);
+
 /* The strings live as long as the model. -EINVAL where info->size is not set. */
 FERRY_API int ferry_model_describe(const struct ferry_model *model, struct ferry_model_info *info,
 				   struct ferry_error *err);
@@ -154,7 +158,14 @@ struct ferry_session_options {
 	const char *edge;     /* "HOST:PORT", "[V6]:PORT", or NULL */
 	int32_t split;	      /* enum ferry_split or a layer; ignored without an edge */
 	uint32_t deadline_ms; /* for every wait on the edge; 0: 5000 */
-	bool insecure;	      /* allow an unencrypted edge that is not on loopback */
+	bool insecure;	      /* no encryption, even off loopback and where keys are given */
+	/*
+	 * Directory with this machine's key and the file of whom it trusts, as `ferry keys` makes
+	 * them (see ferry_default_keys()); NULL: none. With keys the connection is encrypted;
+	 * without any, only an edge on loopback is connected to.
+	 */
+	const char *keys;
+	const char *ca, *certificate, *key; /* PEM files instead: all three or none */
 };
 #define FERRY_SESSION_OPTIONS_INIT                                                      \
 	{                                                                               \
@@ -166,7 +177,9 @@ struct ferry_session_options {
  * @session: on success, released by ferry_session_close()
  *
  * Return: 0; -EINVAL; -ENOMEM; -ECONNREFUSED, -ETIMEDOUT and others where the edge is not to be
- * had; -EPROTO where it breaks the protocol; -EPERM for an unencrypted edge off loopback.
+ * had; -EPROTO where it breaks the protocol; -EPERM for an edge off loopback without keys; -EACCES
+ * where this machine and the edge do not trust each other; -ENOENT, -EPERM and -EBADMSG for keys
+ * that are missing, that others may read, or that are damaged.
  */
 FERRY_API int ferry_session_open(struct ferry_model *model,
 				 const struct ferry_session_options *options,

@@ -52,6 +52,7 @@ int ferry_session_open(struct ferry_model *model, const struct ferry_session_opt
 	n.split = o.split;
 	n.deadline_ms = o.deadline_ms;
 	n.insecure = o.insecure;
+	n.tls = (struct ferry_tls_files){o.keys, o.ca, o.certificate, o.key};
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return ferry_fail_memory(err, "a session", sizeof(*s));

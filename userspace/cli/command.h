@@ -22,6 +22,7 @@ enum {
 int ferry_cli_bench(int argc, char **argv);
 int ferry_cli_edge(int argc, char **argv);
 int ferry_cli_info(int argc, char **argv);
+int ferry_cli_keys(int argc, char **argv);
 int ferry_cli_logits(int argc, char **argv);
 int ferry_cli_net(int argc, char **argv);
 int ferry_cli_perplexity(int argc, char **argv);

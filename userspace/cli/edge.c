@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/key_options.h"
 #include "cli/packed_weights.h"
 #include "compute/pool.h"
 #include "model/model.h"
@@ -18,6 +19,7 @@ static const char command_name[] = "ferry edge";
 struct edge_options {
 	const char *model, *cache;
 	bool quiet, verbose;
+	struct ferry_cli_keys keys;
 	struct ferry_edge_options edge;
 };
 
@@ -29,7 +31,6 @@ enum {
 	OPTION_MAX_CONNECTIONS,
 	OPTION_KV_MEMORY,
 	OPTION_KV,
-	OPTION_INSECURE,
 };
 
 static void parse_layers(struct argp_state *state, struct edge_options *o, const char *arg)
@@ -86,14 +87,14 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPTION_KV:
 		o->edge.kv_q8_only = ferry_cli_kv(state, arg) == FERRY_KV_Q8;
 		return 0;
-	case OPTION_INSECURE:
-		o->edge.insecure = true;
-		return 0;
 	case 'q':
 		o->quiet = true;
 		return 0;
 	case 'v':
 		o->verbose = true;
+		return 0;
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->keys;
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "'%s' is no option", arg);
@@ -123,8 +124,6 @@ static const struct argp_option option_table[] = {
 	 "memory of all KV caches (default: half of what is free)", 0},
 	{"kv", OPTION_KV, "f16|q8", 0,
 	 "q8: refuse sessions whose KV cache has another type (default f16: take any)", 0},
-	{"insecure", OPTION_INSECURE, NULL, 0,
-	 "listen off loopback although nothing is encrypted or authenticated", 0},
 	{"quiet", 'q', NULL, 0, "report errors only", 0},
 	{"verbose", 'v', NULL, 0, "report every connection and session", 0},
 	{0},
@@ -178,11 +177,13 @@ static int serve(struct edge_options *o, const struct ferry_model *model, struct
 
 int ferry_cli_edge(int argc, char **argv)
 {
+	static const struct argp_child children[] = {{&ferry_cli_key_argp, 0, NULL, 0}, {0}};
 	static const struct argp argp = {
 		.options = option_table,
 		.parser = parse_option,
 		.doc = "Serve the layers of a model to devices until SIGTERM.",
 		.args_doc = "-m FILE --listen HOST:PORT",
+		.children = children,
 	};
 	struct ferry_log log = {.level = FERRY_LOG_INFO, .write = write_log};
 	struct edge_options o = {.edge.log = &log};
@@ -195,7 +196,10 @@ int ferry_cli_edge(int argc, char **argv)
 		log.level = FERRY_LOG_ERROR;
 	if (o.verbose)
 		log.level = FERRY_LOG_DEBUG;
-	ret = ferry_model_load(o.model, &model, &err);
+	o.edge.insecure = o.keys.insecure;
+	ret = ferry_cli_keys_find(&o.keys, &o.edge.tls, &err);
+	if (!ret)
+		ret = ferry_model_load(o.model, &model, &err);
 	if (ret)
 		return ferry_cli_fail(command_name, &err);
 	ret = ferry_cli_pack_weights(model, o.model, o.cache, o.edge.n_threads, &log, &err);

@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/key_options.h"
 #include "cli/local_engine.h"
 #include "cli/packed_weights.h"
 #include "cli/progress.h"
@@ -28,6 +29,7 @@ struct logits_options {
 	uint32_t n_threads, batch;
 	bool reference;
 	struct ferry_node_session_options session;
+	struct ferry_cli_keys keys; /* session.tls points into it */
 };
 
 enum {
@@ -39,7 +41,6 @@ enum {
 	OPTION_EDGE,
 	OPTION_SPLIT,
 	OPTION_DEADLINE,
-	OPTION_INSECURE,
 };
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -82,8 +83,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->session.deadline_ms =
 			(uint32_t)ferry_cli_number(state, "--deadline", arg, 10, 3600000);
 		return 0;
-	case OPTION_INSECURE:
-		o->session.insecure = true;
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->keys;
 		return 0;
 	case ARGP_KEY_END:
 		if (!o->model || !o->tokens || !o->output)
@@ -109,8 +110,6 @@ static const struct argp_option option_table[] = {
 	{"edge", OPTION_EDGE, "HOST:PORT", 0, "an edge node that runs layers", 0},
 	{"split", OPTION_SPLIT, "K|auto|none", 0, "layers that run here", 0},
 	{"deadline", OPTION_DEADLINE, "MS", 0, "give the edge up when it is silent for so long", 0},
-	{"insecure", OPTION_INSECURE, NULL, 0,
-	 "allow an edge off loopback although nothing is encrypted", 0},
 	{0},
 };
 
@@ -222,8 +221,11 @@ static int run_with_edge(struct logits_options *o, const int32_t *ids, size_t n,
 	struct ferry_pool *pool = NULL;
 	float *logits = NULL;
 	size_t n_vocab;
-	int ret = ferry_model_load(o->model, &model, err);
+	int ret = ferry_cli_keys_find(&o->keys, &o->session.tls, err);
 
+	o->session.insecure = o->keys.insecure;
+	if (!ret)
+		ret = ferry_model_load(o->model, &model, err);
 	if (ret)
 		return ret;
 	n_vocab = model->hp.n_vocab;
@@ -256,9 +258,11 @@ static int run_with_edge(struct logits_options *o, const int32_t *ids, size_t n,
 
 int ferry_cli_logits(int argc, char **argv)
 {
+	static const struct argp_child children[] = {{&ferry_cli_key_argp, 0, NULL, 0}, {0}};
 	static const struct argp argp = {
 		.options = option_table,
 		.parser = parse_option,
+		.children = children,
 		.doc = "Write the logits behind each of the given tokens.",
 		.args_doc = "-m FILE --tokens IDS -o FILE",
 	};

@@ -24,6 +24,7 @@ struct command {
 static const struct command commands[] = {
 	{"run", ferry_cli_run, "generate text, here or together with an edge node"},
 	{"edge", ferry_cli_edge, "serve a model's layers to devices"},
+	{"keys", ferry_cli_keys, "this machine's key, and whose keys it trusts"},
 	{"info", ferry_cli_info, "what a model file holds"},
 	{"tokenize", ferry_cli_tokenize, "text to token ids, and back"},
 	{"logits", ferry_cli_logits, "the logits behind given tokens, as float32"},

@@ -323,7 +323,10 @@ static int run(struct run *r, struct ferry_error *err)
 		return ret;
 	r->o.session.n_prompt_hint = (uint32_t)r->prompt.n;
 	r->o.session.n_new_hint = r->o.n_tokens;
-	ret = ferry_node_session_open(r->model, r->pool, &r->o.session, &r->session, err);
+	r->o.session.insecure = r->o.keys.insecure;
+	ret = ferry_cli_keys_find(&r->o.keys, &r->o.session.tls, err);
+	if (!ret)
+		ret = ferry_node_session_open(r->model, r->pool, &r->o.session, &r->session, err);
 	if (ret)
 		return ret;
 	running = r->session;

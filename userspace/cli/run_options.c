@@ -28,7 +28,6 @@ enum {
 	OPTION_EDGE,
 	OPTION_SPLIT,
 	OPTION_DEADLINE,
-	OPTION_INSECURE,
 	OPTION_EXPLAIN,
 	OPTION_SIDE,
 	OPTION_STATS,
@@ -74,8 +73,6 @@ static const struct argp_option option_table[] = {
 	 "layers that run here; auto (default) measures and takes the cheapest", 3},
 	{"deadline", OPTION_DEADLINE, "MS", 0,
 	 "give the edge up when it is silent for so long (default 5000)", 3},
-	{"insecure", OPTION_INSECURE, NULL, 0,
-	 "allow an edge off loopback although nothing is encrypted", 3},
 	{NULL, 0, NULL, 0, "Reports, on standard error:", 4},
 	{"explain", OPTION_EXPLAIN, NULL, 0, "why the layers run where they run", 4},
 	{"stats", OPTION_STATS, NULL, 0, "a summary behind the text", 4},
@@ -155,9 +152,6 @@ static error_t parse_nodes(int key, char *arg, struct argp_state *state,
 	case OPTION_DEADLINE:
 		o->session.deadline_ms =
 			(uint32_t)ferry_cli_number(state, "--deadline", arg, 10, 3600000);
-		return 0;
-	case OPTION_INSECURE:
-		o->session.insecure = true;
 		return 0;
 	case OPTION_EXPLAIN:
 		o->explain = true;
@@ -239,6 +233,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPTION_TEMPLATE:
 		o->template = arg;
 		return 0;
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->keys;
+		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "'%s' is no option; the prompt is given by -p or -f", arg);
 		return 0;
@@ -252,12 +249,14 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 void ferry_run_options_parse(struct ferry_run_options *o, int argc, char **argv)
 {
+	static const struct argp_child children[] = {{&ferry_cli_key_argp, 0, NULL, 0}, {0}};
 	static const struct argp argp = {
 		.options = option_table,
 		.parser = parse_option,
 		.doc = "Generate text behind a prompt, here or together with an edge node. The text is "
 		       "the same wherever the layers run.",
 		.args_doc = "-m FILE {-p TEXT | -f FILE}",
+		.children = children,
 	};
 
 	*o = (struct ferry_run_options){

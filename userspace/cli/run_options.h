@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cli/key_options.h"
 #include "engine/sampler.h"
 #include "node/session.h"
 
@@ -24,6 +25,7 @@ struct ferry_run_options {
 	struct ferry_sampling sampling;
 	bool greedy, seed_given;
 	struct ferry_node_session_options session;
+	struct ferry_cli_keys keys; /* session.tls points into it */
 	bool explain, side, stats;
 };
 

@@ -62,7 +62,8 @@ void ferry_link_establish(struct ferry_link *link, uint16_t version, uint32_t ma
 /**
  * ferry_link_send - queue a message; it leaves with the next turn of the loop.
  *
- * Before TLS has come to an agreement nothing can be said: the message is dropped, without an error.
+ * Before TLS has come to an agreement nothing can be said: the message is dropped, without an
+ * error.
  *
  * Return: 0; -ENOBUFS where the peer does not take what is queued already; -EMSGSIZE above the
  * agreed frame size; -ENOMEM.

@@ -9,7 +9,7 @@
  * name come first and are unique. Then, once each and in any order:
  *
  *	role=edge|device|both	what the key may be; required
- *	models=*|ID,ID...	ids, or their first 8 or more digits, as `ferry info` prints them [*]
+ *	models=*|ID,ID...	ids (`ferry info`), or their first 8 or more digits [*]
  *	kv=MiB			memory for KV caches, all its connections together [no limit]
  *	sessions=N		at a time, all its connections together [no limit]
  *	expires=YYYY-MM-DD	the last day, in UTC

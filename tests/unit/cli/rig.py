@@ -24,6 +24,11 @@ CACHE = tempfile.TemporaryDirectory()
 atexit.register(CACHE.cleanup)
 os.environ["XDG_CACHE_HOME"] = CACHE.name
 os.environ.pop("CACHE_DIRECTORY", None)
+# Nor do tests know the keys of whoever runs them: with keys, links are encrypted.
+KEYS = tempfile.TemporaryDirectory()
+atexit.register(KEYS.cleanup)
+os.environ["XDG_CONFIG_HOME"] = KEYS.name
+os.environ.pop("CONFIGURATION_DIRECTORY", None)
 
 
 class Result:

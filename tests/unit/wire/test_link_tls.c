@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Links with encryption, over sockets of loopback; where a peer misbehaves, the test is the peer. */
+/* Links with encryption, over loopback; where a peer misbehaves, the test is the peer. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
