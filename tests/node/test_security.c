@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "engine/kv_cache.h"
 #include "fixtures/key_folder.h"
+#include "node/uplink.h"
 #include "raw_peer.h"
 #include "two_nodes.h"
 
@@ -350,6 +351,40 @@ static void a_device_refuses_an_edge_that_it_does_not_trust(void **state)
 	assert_int_equal(count_in_journal(r, "does not trust this node's key"), 1);
 }
 
+/* One context serves a conversation, however often it has to connect. */
+static void a_device_looks_at_its_trust_before_it_connects_again(void **state)
+{
+	struct rig *r = *state;
+	const struct ferry_model *m = r->nodes.model;
+	struct ferry_wire_hello hello = {.n_layers = m->hp.n_layers,
+					 .n_embd = m->hp.n_embd,
+					 .n_vocab = m->hp.n_vocab,
+					 .encodings = 3,
+					 .max_frame = FERRY_FRAME_MAX};
+	struct ferry_tls_files files = {.keys = r->device_keys.path};
+	struct ferry_uplink_options o = {.deadline_ms = 20000};
+	struct ferry_grant g = {.key = r->edge_keys.key,
+				.name = "gateway",
+				.roles = FERRY_TRUST_EDGE,
+				.revoked = "2026-01-01"};
+	struct ferry_uplink *u;
+	struct ferry_error err;
+
+	serve(r, (struct ferry_edge_options){0});
+	memcpy(hello.model, m->id, sizeof(hello.model));
+	assert_int_equal(ferry_tls_context_new(&files, FERRY_ROLE_DEVICE, &o.tls, &err), 0);
+	o.edge = r->nodes.address;
+	for (int i = 0; i < 3; i++) {
+		if (ferry_uplink_connect(&o, &hello, &u, &err))
+			fail_msg("%s", err.text);
+		ferry_uplink_free(u);
+	}
+	assert_int_equal(key_folder_trust(&r->device_keys, &g), 0);
+	assert_int_equal(ferry_uplink_connect(&o, &hello, &u, &err), -EACCES);
+	assert_non_null(strstr(err.text, "gateway was revoked"));
+	ferry_tls_context_free(o.tls);
+}
+
 /* A machine that runs both roles with its one key need not say that it trusts itself. */
 static void a_machine_trusts_itself(void **state)
 {
@@ -409,6 +444,7 @@ int main(void)
 		TEST(a_key_that_is_revoked_is_sent_away_at_work),
 		TEST(a_refusal_is_logged_once),
 		TEST(a_device_refuses_an_edge_that_it_does_not_trust),
+		TEST(a_device_looks_at_its_trust_before_it_connects_again),
 		TEST(a_machine_trusts_itself),
 		TEST(connections_that_never_greet_hold_nobody_up),
 	};

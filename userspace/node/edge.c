@@ -74,8 +74,10 @@ static int listen_on(struct ferry_edge *e, struct ferry_error *err)
 	if (!ret)
 		ret = ferry_loop_listen(e->loop, &endpoints[0], ferry_edge_peer_accept, e,
 					&e->bound, err);
-	if (!ret)
+	if (!ret) {
 		ferry_endpoint_text(&e->bound, e->address);
+		ferry_edge_auth_listening(e);
+	}
 	return ret;
 }
 

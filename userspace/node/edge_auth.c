@@ -107,6 +107,27 @@ void ferry_edge_auth_welcome(const struct edge_peer *p, struct ferry_wire_welcom
 		w->free_kv_bytes = left;
 }
 
+void ferry_edge_auth_connected(const struct edge_peer *p)
+{
+	const struct ferry_grant *g = grant_of(p);
+
+	if (p->link)
+		ferry_log(p->edge->options.log, FERRY_LOG_DEBUG, "%s: connected%s%s",
+			  ferry_link_name(p->link), g ? ", with the key of " : "",
+			  g ? g->name : "");
+}
+
+void ferry_edge_auth_listening(const struct ferry_edge *e)
+{
+	char text[FERRY_FINGERPRINT_TEXT];
+
+	if (!e->tls)
+		return;
+	ferry_fingerprint_text(ferry_tls_context_key(e->tls), text);
+	ferry_log(e->options.log, FERRY_LOG_INFO, "links are encrypted; the key of this edge is %s",
+		  text);
+}
+
 void ferry_edge_auth_sweep(struct ferry_edge *e)
 {
 	uint64_t now = ferry_now_us();

@@ -210,8 +210,7 @@ static void welcome(struct edge_peer *p, uint32_t request, const struct ferry_wi
 	ferry_edge_peer_send(p, &m);
 	if (p->link)
 		ferry_link_establish(p->link, version, p->max_frame);
-	ferry_log(o->log, FERRY_LOG_DEBUG, "%s: connected",
-		  p->link ? ferry_link_name(p->link) : "a lost peer");
+	ferry_edge_auth_connected(p);
 }
 
 static void take_hello(struct edge_peer *p, const struct ferry_frame *frame)

@@ -261,6 +261,10 @@ uint16_t ferry_edge_auth_open(const struct edge_peer *p, const struct ferry_wire
 void ferry_edge_auth_opened(struct edge_session *s);
 /* Lowers what is offered to what the key may have. */
 void ferry_edge_auth_welcome(const struct edge_peer *p, struct ferry_wire_welcome *w);
+/* Logs who has come. */
+void ferry_edge_auth_connected(const struct edge_peer *p);
+/* Logs by which key this edge is to be trusted. */
+void ferry_edge_auth_listening(const struct ferry_edge *e);
 /* Reads the trust file where it has changed, and sends away who is not trusted any more. */
 void ferry_edge_auth_sweep(struct ferry_edge *e);
 /* Logs why a link was refused: not the same twice in a minute, and not without end. */

@@ -158,6 +158,10 @@ int ferry_uplink_connect(const struct ferry_uplink_options *o, const struct ferr
 					       ? u->options.deadline_ms * ANSWER_FACTOR
 					       : UINT32_MAX;
 	lo.times.connect_ms = lo.times.greeting_ms = lo.times.stall_ms = u->options.deadline_ms;
+	/* Who has been revoked since the last connection is not connected to again; a trust file
+	 * that cannot be read any more changes nothing. */
+	if (u->options.tls)
+		ferry_tls_context_refresh(u->options.tls, NULL);
 	lo.tls = u->options.tls;
 	lo.host = u->address.host;
 	ret = ferry_address_parse(u->options.edge, &u->address, err);

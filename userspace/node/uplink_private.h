@@ -8,6 +8,7 @@
 
 #include "node/uplink.h"
 #include "wire/loop.h"
+#include "wire/tls.h"
 
 /* An answer that is owed. */
 struct uplink_pending {
