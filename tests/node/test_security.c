@@ -234,7 +234,7 @@ static void two_devices_with_one_key_share_its_limits(void **state)
 	struct rig *r = *state;
 	struct ferry_node_session_options o = options(r, 2);
 	uint64_t one = ferry_kv_cache_bytes(r->nodes.model, 2, 4, N_CTX, FERRY_KV_F16);
-	struct ferry_node_session *a, *b;
+	struct ferry_node_session *a = NULL, *b = NULL;
 	struct ferry_error err;
 	uint64_t guard;
 	int32_t got[N_NEW];
