@@ -115,8 +115,8 @@ static int open_directory(struct ferry_pins *pins, struct ferry_error *err)
 }
 
 /*
- * A map of devices with one entry, the interface, which the kernel empties when that goes: so that those of
- * another network namespace, which cannot be asked, can tell that there is none any more.
+ * A map of devices with one entry, the interface, which the kernel empties when that goes: by it
+ * somebody in another network namespace, who cannot ask there, can tell that it has gone.
  */
 static void put_witness(const struct ferry_pins *pins, unsigned int device)
 {

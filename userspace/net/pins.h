@@ -21,8 +21,8 @@ struct ferry_pins {
  * ferry_pins_open - find or make the directory, and lock it
  * @root: on a BPF file system, made with mode 0700 where it is not there; NULL for the usual one
  * @device: ifindex
- * @make: false: -ENOENT where there is none; true: also removes what others left that went with their
- *        network namespaces
+ * @make: false: -ENOENT where there is none; true: also removes what interfaces left that went
+ *        with their network namespaces
  *
  * Return: 0, -ENOENT, -ENOTDIR where that is no BPF file system, -EBUSY where another process
  * holds the lock for longer than half a minute, -ENAMETOOLONG or what the system said.

@@ -16,6 +16,12 @@ from rig import Edge, Tap, expect, ferry, make_model, one_sentence
 FINGERPRINT = re.compile(r"^ferry1:[a-z2-7]{52}$")
 
 
+def cut_off(result):
+    """What a device says whose key is revoked: when it connects, or with tokens on the way already."""
+    lines = result.err.splitlines()
+    return expect((result.status == 1, result.status), (len(lines) == 1 and "revoked" in lines[0], lines))
+
+
 def new_key(folder):
     return ferry("keys", "new", "--keys", folder).text().strip()
 
@@ -109,7 +115,7 @@ def pinned(tap, tmp, model, greedy, text):
         deadline = time.monotonic() + 60
         while (r := ferry(*greedy, *there, *keys)).status == 0 and time.monotonic() < deadline:
             time.sleep(0.1)
-        tap.check("a running edge takes note of a revoked key", one_sentence(r, "revoked", fingerprints["device"]))
+        tap.check("a running edge takes note of a revoked key", cut_off(r))
         edge.errors.seek(0)
         log = edge.errors.read().decode()
         tap.check("and says whom it refused", expect(("refused" in log and "phone was revoked" in log, log)))
@@ -202,7 +208,7 @@ def certified(tap, tmp, model, greedy, text):
         deadline = time.monotonic() + 60
         while (r := ferry(*greedy, *there, *device)).status == 0 and time.monotonic() < deadline:
             time.sleep(0.1)
-        tap.check("a certified key can be revoked by its fingerprint", one_sentence(r, "revoked", fingerprint))
+        tap.check("a certified key can be revoked by its fingerprint", cut_off(r))
 
 
 def main():

@@ -457,7 +457,7 @@ static void test_an_interface_that_goes(void **state)
 	assert_int_equal(access(directory, F_OK), -1);
 }
 
-/* A network namespace takes its interface with it, and nobody is left to take the classifier down. */
+/* A network namespace takes its interface along; nobody is left to take the classifier down. */
 static void test_a_namespace_that_goes(void **state)
 {
 	struct ferry_classifier *c;
