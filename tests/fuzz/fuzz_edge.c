@@ -70,7 +70,7 @@ static void add_hello(struct stream *s)
 		.n_embd = m->hp.n_embd,
 		.n_vocab = m->hp.n_vocab,
 		.layer_end = m->hp.n_layers,
-		.encodings = 3,
+		.encodings = 15,
 		.max_frame = FERRY_FRAME_MAX,
 	};
 	memcpy(hello.hello.model, m->id, sizeof(m->id));

@@ -17,4 +17,6 @@ const struct ferry_kernels FERRY_VARIANT(ferry_kernels) = {
 	.attention_merge = FERRY_VARIANT(ferry_attention_merge),
 	.put_key = FERRY_VARIANT(ferry_put_key),
 	.put_value = FERRY_VARIANT(ferry_put_value),
+	.encode = FERRY_VARIANT(ferry_encode),
+	.decode = FERRY_VARIANT(ferry_decode),
 };

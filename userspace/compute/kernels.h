@@ -15,6 +15,7 @@
 
 #include "compute/activation.h"
 #include "compute/attention.h"
+#include "compute/codec.h"
 #include "compute/matrix.h"
 #include "compute/packed.h"
 #include "ferry/error.h"
@@ -91,6 +92,10 @@ struct ferry_kernels {
 	void (*put_key)(const struct ferry_attention_kv *kv, uint32_t position, const float *key);
 	void (*put_value)(const struct ferry_attention_kv *kv, uint32_t position,
 			  const float *value);
+
+	/* A row of hidden states to bytes and back; ferry_codec_encode_reference(): the same. */
+	bool (*encode)(enum ferry_codec codec, const float *x, size_t n, uint8_t *bytes);
+	bool (*decode)(enum ferry_codec codec, const uint8_t *bytes, size_t n, float *x);
 };
 
 /* The best set for this processor. */

@@ -59,6 +59,10 @@ void FERRY_VARIANT(ferry_put_key)(const struct ferry_attention_kv *kv, uint32_t 
 void FERRY_VARIANT(ferry_put_value)(const struct ferry_attention_kv *kv, uint32_t position,
 				    const float *value);
 
+/* codec.c */
+bool FERRY_VARIANT(ferry_encode)(enum ferry_codec codec, const float *x, size_t n, uint8_t *bytes);
+bool FERRY_VARIANT(ferry_decode)(enum ferry_codec codec, const uint8_t *bytes, size_t n, float *x);
+
 extern const struct ferry_kernels FERRY_VARIANT(ferry_kernels);
 
 #endif

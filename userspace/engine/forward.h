@@ -19,6 +19,7 @@
 #include "model/model.h"
 
 struct ferry_forward;
+struct ferry_kernels;
 
 enum ferry_path {
 	FERRY_PATH_DEFAULT,
@@ -44,6 +45,8 @@ int ferry_forward_new(const struct ferry_model *m, struct ferry_pool *pool, uint
 		      enum ferry_path path, struct ferry_forward **out, struct ferry_error *err);
 void ferry_forward_free(struct ferry_forward *f);
 uint32_t ferry_forward_max_tokens(const struct ferry_forward *f);
+/* Those that its passes use. */
+const struct ferry_kernels *ferry_forward_kernels(const struct ferry_forward *f);
 
 /* ids [n] to hidden [n][n_embd]. -EINVAL for an id outside the vocabulary. */
 int ferry_forward_embed(struct ferry_forward *f, const int32_t *ids, uint32_t n, float *hidden,

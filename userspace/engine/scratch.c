@@ -232,3 +232,8 @@ uint32_t ferry_forward_max_tokens(const struct ferry_forward *f)
 {
 	return f->max_tokens;
 }
+
+const struct ferry_kernels *ferry_forward_kernels(const struct ferry_forward *f)
+{
+	return f->kernels;
+}

@@ -3,65 +3,64 @@
 
 #include <errno.h>
 #include <math.h>
-#include <string.h>
 
-#include "base/bytes.h"
 #include "base/error.h"
-#include "compute/dequantize.h"
 #include "wire/message.h"
+
+_Static_assert((int)FERRY_CODEC_F32 == (int)FERRY_ENCODING_F32 &&
+		       (int)FERRY_CODEC_F16 == (int)FERRY_ENCODING_F16 &&
+		       (int)FERRY_CODEC_INT8 == (int)FERRY_ENCODING_INT8 &&
+		       (int)FERRY_CODEC_INT4 == (int)FERRY_ENCODING_INT4 &&
+		       (int)FERRY_CODECS == (int)FERRY_ENCODINGS,
+	       "a codec has the number that it has on the wire");
 
 uint8_t ferry_activation_encodings(void)
 {
-	return 1 << FERRY_ENCODING_F32 | 1 << FERRY_ENCODING_F16;
+	return (1 << FERRY_ENCODINGS) - 1;
 }
 
-static void store_f32(const float *x, size_t n, uint8_t *bytes)
+const char *ferry_activation_name(uint8_t encoding)
 {
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	memcpy(bytes, x, 4 * n);
-#else
+	static const char *const names[FERRY_ENCODINGS] = {"f32", "f16", "int8", "int4"};
+
+	return encoding < FERRY_ENCODINGS ? names[encoding] : NULL;
+}
+
+static int too_large(uint8_t encoding, const float *x, size_t n, struct ferry_error *err)
+{
+	float most = 0.0f;
+
 	for (size_t i = 0; i < n; i++)
-		ferry_store_lef32(bytes + 4 * i, x[i]);
-#endif
+		if (!(fabsf(x[i]) <= most))
+			most = fabsf(x[i]);
+	return ferry_fail(
+		err, FERRY_ERROR_CALLER, -ERANGE,
+		"a hidden state reaches %g, which %s cannot carry to the other node; send "
+		"f32",
+		(double)most, ferry_activation_name(encoding));
 }
 
-static void load_f32(const uint8_t *bytes, size_t n, float *x)
+int ferry_activation_encode(const struct ferry_kernels *k, uint8_t encoding, const float *x,
+			    size_t n_rows, size_t n, uint8_t *bytes, struct ferry_error *err)
 {
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	memcpy(x, bytes, 4 * n);
-#else
-	for (size_t i = 0; i < n; i++)
-		x[i] = ferry_load_lef32(bytes + 4 * i);
-#endif
-}
+	const size_t row = ferry_wire_row_bytes(encoding, n);
 
-int ferry_activation_encode(uint8_t encoding, const float *x, size_t n, uint8_t *bytes,
-			    struct ferry_error *err)
-{
-	if (encoding == FERRY_ENCODING_F32) {
-		store_f32(x, n, bytes);
-		return 0;
-	}
-	for (size_t i = 0; i < n; i++) {
-		uint16_t h = ferry_f32_to_f16(x[i]);
-
-		if ((h & 0x7fff) == 0x7c00 && isfinite(x[i]))
-			return ferry_fail(
-				err, FERRY_ERROR_CALLER, -ERANGE,
-				"a hidden state reaches %g, which f16 cannot carry to the "
-				"other node; send f32",
-				(double)x[i]);
-		ferry_store_le16(bytes + 2 * i, h);
-	}
+	for (size_t i = 0; i < n_rows; i++)
+		if (!k->encode((enum ferry_codec)encoding, x + i * n, n, bytes + i * row))
+			return too_large(encoding, x + i * n, n, err);
 	return 0;
 }
 
-void ferry_activation_decode(uint8_t encoding, const uint8_t *bytes, size_t n, float *x)
+int ferry_activation_decode(const struct ferry_kernels *k, uint8_t encoding, const uint8_t *bytes,
+			    size_t n_rows, size_t n, float *x, struct ferry_error *err)
 {
-	if (encoding == FERRY_ENCODING_F32) {
-		load_f32(bytes, n, x);
-		return;
-	}
-	for (size_t i = 0; i < n; i++)
-		x[i] = ferry_f16_to_f32(ferry_load_le16(bytes + 2 * i));
+	const size_t row = ferry_wire_row_bytes(encoding, n);
+
+	for (size_t i = 0; i < n_rows; i++)
+		if (!k->decode((enum ferry_codec)encoding, bytes + i * row, n, x + i * n))
+			return ferry_fail(err, FERRY_ERROR_PEER, -EBADMSG,
+					  "row %zu of numbers is not finite, or not what an "
+					  "encoder of %s writes",
+					  i, ferry_activation_name(encoding));
+	return 0;
 }

@@ -92,9 +92,10 @@ static int new_scratch(struct ferry_device *d, const struct ferry_device_options
 		       struct ferry_error *err)
 {
 	size_t rows = (size_t)d->chunk * d->n_embd;
+	size_t row = ferry_wire_row_bytes((uint8_t)o->encoding, d->n_embd);
 
 	d->hidden = malloc(rows * sizeof(float));
-	d->payload = malloc(rows * sizeof(float));
+	d->payload = malloc(d->chunk * (row > 4 ? row : 4)); /* hidden states, or ids */
 	d->logits = malloc((size_t)d->model->hp.n_vocab * sizeof(float));
 	d->prefix = calloc((size_t)o->n_ctx + 1, sizeof(*d->prefix));
 	d->id_bytes = malloc(4 * (size_t)o->n_ctx);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
-#include <math.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -195,7 +194,8 @@ static int send_chunk(struct ferry_device *d, const struct ferry_device_run *run
 		if (!ret)
 			ret = run_layers(d, d->front, n, err);
 		if (!ret)
-			ret = ferry_activation_encode(d->encoding, d->hidden, (size_t)n * d->n_embd,
+			ret = ferry_activation_encode(ferry_forward_kernels(d->forward),
+						      d->encoding, d->hidden, n, d->n_embd,
 						      d->payload, err);
 		work.n_data = (uint32_t)(n * ferry_wire_row_bytes(d->encoding, d->n_embd));
 	} else {
@@ -220,15 +220,14 @@ static int bad_answer(struct ferry_error *err, const char *what)
 
 /* Numbers of an answer. One that is not finite is the edge's fault: behind the layers that are
  * left, the engine would look for it in the weights here. */
-static int take_numbers(uint8_t encoding, const uint8_t *bytes, size_t n, float *x,
-			struct ferry_error *err)
+static int take_numbers(const struct ferry_device *d, uint8_t encoding, const uint8_t *bytes,
+			size_t n_rows, size_t n, float *x, struct ferry_error *err)
 {
-	ferry_activation_decode(encoding, bytes, n, x);
-	for (size_t i = 0; i < n; i++)
-		if (!isfinite(x[i]))
-			return ferry_fail(err, FERRY_ERROR_PEER, -EBADMSG,
-					  "the edge's answer has a number that is not finite");
-	return 0;
+	if (!ferry_activation_decode(ferry_forward_kernels(d->forward), encoding, bytes, n_rows, n,
+				     x, NULL))
+		return 0;
+	return ferry_fail(err, FERRY_ERROR_PEER, -EBADMSG,
+			  "the edge's answer has a number that is not finite");
 }
 
 /* The data of an answer that has the right size. */
@@ -241,7 +240,7 @@ static int use_result(struct ferry_device *d, const struct ferry_device_run *run
 
 	switch (r->output) {
 	case FERRY_OUTPUT_HIDDEN:
-		ret = take_numbers(d->encoding, r->data, (size_t)n * d->n_embd, d->hidden, err);
+		ret = take_numbers(d, d->encoding, r->data, n, d->n_embd, d->hidden, err);
 		if (!ret)
 			ret = run_layers(d, d->back, n, err);
 		return ret ? ret : run_head(d, run, first, n, err);
@@ -252,9 +251,9 @@ static int use_result(struct ferry_device *d, const struct ferry_device_run *run
 		*run->id = (int32_t)id;
 		return 0;
 	case FERRY_OUTPUT_LAST:
-		return take_numbers(FERRY_ENCODING_F32, r->data, n_vocab, run->logits, err);
+		return take_numbers(d, FERRY_ENCODING_F32, r->data, 1, n_vocab, run->logits, err);
 	case FERRY_OUTPUT_LOGITS:
-		return take_numbers(FERRY_ENCODING_F32, r->data, n * n_vocab,
+		return take_numbers(d, FERRY_ENCODING_F32, r->data, n, n_vocab,
 				    run->logits + (first - d->run_begin) * n_vocab, err);
 	}
 	return 0;

@@ -187,6 +187,7 @@ static void welcome(struct edge_peer *p, uint32_t request, const struct ferry_wi
 	uint32_t fit;
 
 	p->established = true;
+	p->encodings = h->encodings & ferry_activation_encodings();
 	p->serves = serves;
 	p->max_frame = h->max_frame < serves->max_frame ? h->max_frame : serves->max_frame;
 	fit = (p->max_frame - FERRY_FRAME_MAX_GREETING) / (4 * serves->model->hp.n_embd);
@@ -194,7 +195,7 @@ static void welcome(struct edge_peer *p, uint32_t request, const struct ferry_wi
 	m.welcome = (struct ferry_wire_welcome){
 		.version = version,
 		.parts = offered_parts(serves),
-		.encodings = h->encodings & ferry_activation_encodings(),
+		.encodings = p->encodings,
 		.layer_begin = serves->begin,
 		.layer_end = serves->end,
 		.max_frame = p->max_frame,

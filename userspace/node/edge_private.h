@@ -128,6 +128,7 @@ struct edge_peer {
 	struct edge_model *serves; /* NULL: not greeted yet */
 	bool established;
 	uint32_t max_frame, max_batch; /* agreed */
+	uint8_t encodings;	       /* likewise: a bit set */
 	uint32_t n_sessions;
 	uint32_t n_items, n_works, n_work_bytes; /* unanswered */
 	uint64_t n_talk;    /* bytes of other answers than RESULTs, since all was sent */

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 
 #include "base/bytes.h"
@@ -16,6 +15,11 @@
 static const struct ferry_hparams *hparams(const struct edge_job *j)
 {
 	return &j->session->serves->model->hp;
+}
+
+static const struct ferry_kernels *kernels(const struct edge_job *j)
+{
+	return ferry_forward_kernels(j->session->serves->forward);
 }
 
 static bool wants_head(const struct ferry_wire_work *w)
@@ -80,6 +84,9 @@ static bool check_work(const struct edge_job *j)
 		REFUSE(j, FERRY_CODE_LIMIT,
 		       "%u tokens at position %u: this edge takes %u at once and %u in this session",
 		       w->n_tokens, s->n_past, s->peer->max_batch, s->n_ctx);
+	else if (!(s->peer->encodings >> w->encoding & 1))
+		REFUSE(j, FERRY_CODE_INPUT, "encoding %u of hidden states was not agreed on",
+		       w->encoding);
 	else if (w->n_data != w->n_tokens * row)
 		REFUSE(j, FERRY_CODE_INPUT, "%u tokens come with %u bytes instead of %llu",
 		       w->n_tokens, w->n_data, (unsigned long long)(w->n_tokens * row));
@@ -139,19 +146,15 @@ static bool take_input_ids(const struct edge_job *j)
 static bool take_input_hidden(const struct edge_job *j)
 {
 	const struct ferry_wire_work *w = j->work;
-	size_t n = (size_t)w->n_tokens * hparams(j)->n_embd;
+	struct ferry_error why;
 
-	ferry_activation_decode(w->encoding, w->data, n, j->hidden);
 	/* Found here it is the device's fault; found behind the layers, all weights would be
 	 * searched for it. */
-	for (size_t i = 0; i < n; i++) {
-		if (!isfinite(j->hidden[i])) {
-			REFUSE(j, FERRY_CODE_INPUT, "the hidden state of token %zu is not finite",
-			       i / hparams(j)->n_embd);
-			return false;
-		}
-	}
-	return true;
+	if (!ferry_activation_decode(kernels(j), w->encoding, w->data, w->n_tokens,
+				     hparams(j)->n_embd, j->hidden, &why))
+		return true;
+	REFUSE(j, FERRY_CODE_INPUT, "%s", why.text);
+	return false;
 }
 
 /* Positions of the session once the work is done. */
@@ -273,7 +276,7 @@ int ferry_edge_job_take_logits(struct edge_job *j, float *logits, uint32_t n,
 	if (!ret && j->work->output == FERRY_OUTPUT_TOKEN)
 		ret = sample(j, logits, why);
 	else if (!ret)
-		ret = ferry_activation_encode(FERRY_ENCODING_F32, logits, n * row,
+		ret = ferry_activation_encode(kernels(j), FERRY_ENCODING_F32, logits, n, row,
 					      j->output + 4 * row * j->n_rows, why);
 	j->n_rows += n;
 	return ret;
@@ -282,10 +285,11 @@ int ferry_edge_job_take_logits(struct edge_job *j, float *logits, uint32_t n,
 /* Hidden states are all there at once. */
 static int take_hidden(struct edge_job *j, struct ferry_error *why)
 {
-	const size_t n = (size_t)j->work->n_tokens * hparams(j)->n_embd;
 	int ret = make_room(j, why);
 
-	return ret ? ret : ferry_activation_encode(j->work->encoding, j->hidden, n, j->output, why);
+	return ret ? ret
+		   : ferry_activation_encode(kernels(j), j->work->encoding, j->hidden,
+					     j->work->n_tokens, hparams(j)->n_embd, j->output, why);
 }
 
 static uint32_t to_u32(uint64_t us)

@@ -30,13 +30,26 @@ enum {
 enum ferry_wire_encoding {
 	FERRY_ENCODING_F32 = 0, /* exact */
 	FERRY_ENCODING_F16 = 1,
-	FERRY_ENCODINGS = 2,
+	FERRY_ENCODING_INT8 = 2, /* groups of 32 with a scale */
+	FERRY_ENCODING_INT4 = 3, /* the same, and outliers apart */
+	FERRY_ENCODINGS = 4,
 };
 
 /* Bytes of a row of @n numbers; 0 for an unknown encoding. */
 static inline size_t ferry_wire_row_bytes(uint8_t encoding, size_t n)
 {
-	return encoding == FERRY_ENCODING_F32 ? 4 * n : encoding == FERRY_ENCODING_F16 ? 2 * n : 0;
+	switch (encoding) {
+	case FERRY_ENCODING_F32:
+		return 4 * n;
+	case FERRY_ENCODING_F16:
+		return 2 * n;
+	case FERRY_ENCODING_INT8:
+		return (n + 31) / 32 * 34;
+	case FERRY_ENCODING_INT4:
+		return (n + 31) / 32 * 18 + (n + 127) / 128 * 4;
+	default:
+		return 0;
+	}
 }
 
 /* What a node offers or wants beside layers. */

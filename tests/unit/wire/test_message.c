@@ -176,12 +176,12 @@ static void values_that_make_no_sense_are_refused(void **state)
 		{FERRY_MESSAGE_WORK, 8, 0, "no tokens"},
 		{FERRY_MESSAGE_WORK, 12, 2, "input does not exist"},
 		{FERRY_MESSAGE_WORK, 13, 5, "output does not exist"},
-		{FERRY_MESSAGE_WORK, 14, 2, "encoding does not exist"},
+		{FERRY_MESSAGE_WORK, 14, 4, "encoding does not exist"},
 		{FERRY_MESSAGE_WORK, 15, 1, "reserved"},
 		{FERRY_MESSAGE_WORK, 32, 17, "yet to come"},
 		{FERRY_MESSAGE_WORK, 39, 0x40, "too short"}, /* 2^30 ids */
 		{FERRY_MESSAGE_RESULT, 12, 5, "output does not exist"},
-		{FERRY_MESSAGE_RESULT, 13, 2, "encoding does not exist"},
+		{FERRY_MESSAGE_RESULT, 13, 4, "encoding does not exist"},
 		{FERRY_MESSAGE_RESULT, 15, 1, "reserved"},
 	};
 	struct ferry_error err;
@@ -194,6 +194,33 @@ static void values_that_make_no_sense_are_refused(void **state)
 		if (!strstr(err.text, cases[i].says))
 			fail_msg("case %u says: %s", i, err.text);
 	}
+}
+
+/* What a decode step costs on the wire: header, WORK, a hidden state, and a record of TLS 1.3. */
+static void a_step_of_int8_is_small(void **state)
+{
+	enum { N_EMBD = 2048, TLS_RECORD = 5 + 1 + 16, MOST = 2300 };
+	static uint8_t hidden[4 * N_EMBD];
+	static const size_t least[FERRY_ENCODINGS] = {8192, 4096, 2048, 1024};
+	struct ferry_wire_message m = {.type = FERRY_MESSAGE_WORK, .request = 1};
+	size_t bytes[FERRY_ENCODINGS];
+
+	(void)state;
+	for (uint8_t i = 0; i < FERRY_ENCODINGS; i++) {
+		m.work = (struct ferry_wire_work){
+			.session = 1,
+			.n_tokens = 1,
+			.input = FERRY_INPUT_HIDDEN,
+			.encoding = i,
+			.n_data = (uint32_t)ferry_wire_row_bytes(i, N_EMBD),
+			.data = hidden,
+		};
+		bytes[i] = FERRY_FRAME_HEADER + ferry_wire_message_bytes(&m) + TLS_RECORD;
+		assert_true(bytes[i] > least[i]);
+	}
+	assert_int_equal(bytes[FERRY_ENCODING_INT8], 2254);
+	assert_true(bytes[FERRY_ENCODING_INT8] <= MOST);
+	assert_int_equal(bytes[FERRY_ENCODING_INT4], 1294);
 }
 
 static void a_work_at_the_last_position_is_refused(void **state)
@@ -270,6 +297,7 @@ int main(void)
 		cmocka_unit_test(a_body_cut_short_is_refused),
 		cmocka_unit_test(a_body_that_goes_on_is_refused),
 		cmocka_unit_test(values_that_make_no_sense_are_refused),
+		cmocka_unit_test(a_step_of_int8_is_small),
 		cmocka_unit_test(a_work_at_the_last_position_is_refused),
 		cmocka_unit_test(unknown_types_are_refused),
 		cmocka_unit_test(a_later_hello_shows_its_versions),
