@@ -150,6 +150,16 @@ enum ferry_kv {
 	FERRY_KV_CACHE_Q8 = 2, /* about half of F16 */
 };
 
+/* How hidden states travel to the edge and back. */
+enum ferry_link_codec {
+	FERRY_LINK_CODEC_DEFAULT = 0, /* INT8 */
+	FERRY_LINK_CODEC_F32 = 1,     /* exact: the same tokens wherever the layers run */
+	FERRY_LINK_CODEC_F16 = 2,
+	FERRY_LINK_CODEC_INT8 = 3, /* about a byte a number */
+	FERRY_LINK_CODEC_INT4 = 4, /* about five bits a number */
+	FERRY_LINK_CODEC_AUTO = 5, /* the fewest bytes that hardly cost quality */
+};
+
 struct ferry_session_options {
 	size_t size;
 	uint32_t n_ctx;	      /* positions; 0: the model's own, 4096 at most */
@@ -166,6 +176,7 @@ struct ferry_session_options {
 	 */
 	const char *keys;
 	const char *ca, *certificate, *key; /* PEM files instead: all three or none */
+	int32_t codec;	      /* enum ferry_link_codec */
 };
 #define FERRY_SESSION_OPTIONS_INIT                                                      \
 	{                                                                               \

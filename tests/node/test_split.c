@@ -278,12 +278,14 @@ static void sessions_do_not_disturb_each_other(void **state)
 	two_nodes_free(&t);
 }
 
-static void f16_hidden_states_are_close_and_half_as_large(void **state)
+/* Each half as large as the one before, and a little worse. */
+static void encodings_of_hidden_states_are_close_and_smaller(void **state)
 {
 	struct ferry_node_session_options o = {
 		.n_ctx = N_CTX, .split = 2, .deadline_ms = 20000, .chunk_tokens = 64};
-	struct ferry_node_session_stats stats[2];
-	double error = 0, power = 0;
+	/* Squared error of the logits, relative to their squares. */
+	static const double most[FERRY_ENCODINGS] = {0, 1e-5, 1e-3, 1e-1};
+	struct ferry_node_session_stats stats[FERRY_ENCODINGS];
 	struct logits exact;
 	struct two_nodes t;
 
@@ -292,26 +294,57 @@ static void f16_hidden_states_are_close_and_half_as_large(void **state)
 	two_nodes_serve(&t, NULL);
 	o.edge = t.address;
 	exact = logits_of(&t, &o, N_PROMPT);
-	for (unsigned f16 = 0; f16 < 2; f16++) {
+	for (int encoding = 0; encoding < FERRY_ENCODINGS; encoding++) {
 		struct ferry_node_session *s;
+		double error = 0, power = 0;
 		int32_t ids[N_PROMPT];
 		float *x = calloc(exact.n, sizeof(*x));
 
-		o.encoding = f16 ? FERRY_ENCODING_F16 : FERRY_ENCODING_F32;
+		o.encoding = (enum ferry_wire_encoding)encoding;
 		s = two_nodes_open(&t, &o);
 		two_nodes_prompt(&t, ids, N_PROMPT);
 		assert_int_equal(ferry_node_session_logits(s, ids, N_PROMPT, true, x, NULL), 0);
-		ferry_node_session_get_stats(s, &stats[f16]);
+		ferry_node_session_get_stats(s, &stats[encoding]);
 		ferry_node_session_close(s);
-		for (size_t i = 0; f16 && i < exact.n; i++) {
+		for (size_t i = 0; i < exact.n; i++) {
 			error += ((double)x[i] - exact.x[i]) * ((double)x[i] - exact.x[i]);
 			power += (double)exact.x[i] * exact.x[i];
 		}
+		if (error > most[encoding] * power || (encoding && !(error > 0)))
+			fail_msg("encoding %d: error %g", encoding, error / power);
+		if (encoding)
+			assert_true(stats[encoding].bytes_sent <
+				    0.7 * (double)stats[encoding - 1].bytes_sent);
 		free(x);
 	}
-	assert_true(error > 0 && error < 1e-5 * power);
-	assert_true(stats[1].bytes_sent < 0.6 * stats[0].bytes_sent);
 	free(exact.x);
+	two_nodes_free(&t);
+}
+
+/* By itself: what is smallest and good enough, and no less exact for more crossings. */
+static void an_encoding_may_be_chosen(void **state)
+{
+	struct ferry_node_session_options o = {
+		.n_ctx = N_CTX, .split = 2, .deadline_ms = 20000, .choose_encoding = true};
+	struct ferry_node_session_stats stats[2];
+	struct two_nodes t;
+
+	(void)state;
+	two_nodes_load(&t, &two_nodes_small, 1);
+	two_nodes_serve(&t, NULL);
+	o.edge = t.address;
+	for (int i = 0; i < 2; i++) {
+		struct ferry_node_session *s = two_nodes_open(&t, &o);
+		int32_t ids[N_PROMPT];
+
+		two_nodes_prompt(&t, ids, N_PROMPT);
+		assert_int_equal(ferry_node_session_append(s, ids, N_PROMPT, NULL), 0);
+		ferry_node_session_get_stats(s, &stats[i]);
+		ferry_node_session_close(s);
+		o.choose_encoding = false;
+		o.encoding = FERRY_ENCODING_INT8;
+	}
+	assert_int_equal(stats[0].bytes_sent, stats[1].bytes_sent);
 	two_nodes_free(&t);
 }
 
@@ -446,7 +479,8 @@ int main(void)
 		cmocka_unit_test(a_penalty_may_begin_late),
 		cmocka_unit_test(history_may_be_truncated),
 		cmocka_unit_test(sessions_do_not_disturb_each_other),
-		cmocka_unit_test(f16_hidden_states_are_close_and_half_as_large),
+		cmocka_unit_test(encodings_of_hidden_states_are_close_and_smaller),
+		cmocka_unit_test(an_encoding_may_be_chosen),
 		cmocka_unit_test(an_edge_may_serve_some_layers_only),
 		cmocka_unit_test(auto_measures_chooses_and_explains),
 		cmocka_unit_test(statistics_add_up),

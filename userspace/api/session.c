@@ -53,6 +53,13 @@ int ferry_session_open(struct ferry_model *model, const struct ferry_session_opt
 	n.deadline_ms = o.deadline_ms;
 	n.insecure = o.insecure;
 	n.tls = (struct ferry_tls_files){o.keys, o.ca, o.certificate, o.key};
+	if (o.codec < 0 || o.codec > FERRY_LINK_CODEC_AUTO)
+		return ferry_fail(err, FERRY_ERROR_CALLER, -EINVAL,
+				  "codec %d of hidden states is unknown", (int)o.codec);
+	n.choose_encoding = o.codec == FERRY_LINK_CODEC_AUTO;
+	n.encoding = FERRY_ENCODING_INT8;
+	if (o.codec != FERRY_LINK_CODEC_DEFAULT && !n.choose_encoding)
+		n.encoding = (enum ferry_wire_encoding)(o.codec - FERRY_LINK_CODEC_F32);
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return ferry_fail_memory(err, "a session", sizeof(*s));

@@ -35,6 +35,10 @@ void ferry_run_options_parse(struct ferry_run_options *o, int argc, char **argv)
 /* "K", "auto" or "none"; shared with `ferry logits`. */
 int32_t ferry_cli_split(struct argp_state *state, const char *arg);
 
+/* "f32", "f16", "int8", "int4" or "auto" to a session's encoding. */
+void ferry_cli_codec(struct argp_state *state, const char *arg,
+		     struct ferry_node_session_options *o);
+
 /* Ends the program with CLI_USAGE where a split asks for an edge and none is named. */
 void ferry_cli_check_split(struct argp_state *state, const char *edge, int32_t split);
 

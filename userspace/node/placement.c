@@ -5,8 +5,10 @@
 
 #include "base/error.h"
 #include "engine/forward.h"
+#include "node/activation.h"
 #include "node/probe.h"
 #include "node/profile.h"
+#include "plan/codec.h"
 #include "plan/explain.h"
 
 enum {
@@ -62,8 +64,8 @@ static struct ferry_node_cost node_cost(const struct ferry_profile *p)
 }
 
 /* Decides, and says so. */
-static int choose(const struct ferry_plan_problem *p, struct ferry_placement *out,
-		  struct ferry_error *err)
+static int choose(const struct ferry_plan_problem *p, const uint8_t *encodings,
+		  struct ferry_placement *out, struct ferry_error *err)
 {
 	struct ferry_plan_sums *sums = malloc(sizeof(*sums));
 	struct ferry_plan_choices choices;
@@ -78,9 +80,37 @@ static int choose(const struct ferry_plan_problem *p, struct ferry_placement *ou
 		ferry_plan_explain(p, sums, &choices, out->text, sizeof(out->text));
 		out->local = choices.chosen == FERRY_MODE_LOCAL;
 		out->split = ferry_plan_chosen(&choices)->cut.k1;
+		out->encoding = encodings[ferry_plan_chosen(&choices)->codec];
 	}
 	free(sums);
 	return ret;
+}
+
+/* Those of a bit set; their numbers on the wire to @encodings. */
+static uint32_t list_codecs(uint8_t set, struct ferry_plan_codec *codecs, uint8_t *encodings)
+{
+	uint32_t n = 0;
+
+	for (uint8_t i = 0; i < FERRY_ENCODINGS; i++)
+		if (set >> i & 1 && ferry_plan_codec_find(ferry_activation_name(i))) {
+			codecs[n] = *ferry_plan_codec_find(ferry_activation_name(i));
+			encodings[n++] = i;
+		}
+	return n;
+}
+
+uint8_t ferry_placement_encoding(uint8_t set, unsigned crossings)
+{
+	struct ferry_plan_codec codecs[FERRY_ENCODINGS];
+	uint8_t encodings[FERRY_ENCODINGS];
+	const uint32_t n = list_codecs(set, codecs, encodings);
+	uint32_t best = 0;
+
+	for (uint32_t i = 1; i < n; i++)
+		if (crossings * codecs[i].quality_cost <= FERRY_PLAN_QUALITY_BUDGET &&
+		    codecs[i].bytes_per_value < codecs[best].bytes_per_value)
+			best = i;
+	return n ? encodings[best] : FERRY_ENCODING_F32;
 }
 
 int ferry_placement_choose(const struct ferry_model *model, struct ferry_pool *pool,
@@ -89,11 +119,8 @@ int ferry_placement_choose(const struct ferry_model *model, struct ferry_pool *p
 {
 	const struct ferry_wire_welcome *w = ferry_uplink_welcome(uplink);
 	struct ferry_profile device = {0}, edge = {0};
-	struct ferry_plan_codec codec = {
-		.name = "as agreed",
-		.bytes_per_value = (double)ferry_wire_row_bytes(hints->encoding, model->hp.n_embd) /
-				   model->hp.n_embd,
-	};
+	struct ferry_plan_codec codecs[FERRY_ENCODINGS];
+	uint8_t encodings[FERRY_ENCODINGS];
 	struct ferry_plan_problem p = {
 		.n_layers = model->hp.n_layers,
 		.n_embd = model->hp.n_embd,
@@ -101,8 +128,12 @@ int ferry_placement_choose(const struct ferry_model *model, struct ferry_pool *p
 		.edge_end = w->layer_end,
 		.edge_embeds = w->parts & FERRY_PART_EMBEDDING,
 		.edge_heads = w->parts & FERRY_PART_HEAD,
-		.codecs = &codec,
-		.n_codecs = 1,
+		.codecs = codecs,
+		.n_codecs = list_codecs(hints->choose_encoding ? w->encodings
+							       : (uint8_t)(1u << hints->encoding),
+					codecs, encodings),
+		/* What was asked for is good enough. */
+		.quality_budget = hints->choose_encoding ? FERRY_PLAN_QUALITY_BUDGET : 1e9,
 		.up_overhead_bytes = WORK_OVERHEAD,
 		.down_overhead_bytes = RESULT_OVERHEAD,
 		.chunk_tokens = {hints->chunk_tokens},
@@ -113,7 +144,7 @@ int ferry_placement_choose(const struct ferry_model *model, struct ferry_pool *p
 	};
 	int ret;
 
-	*out = (struct ferry_placement){.local = true};
+	*out = (struct ferry_placement){.local = true, .encoding = hints->encoding};
 	ret = ferry_probe_link(uplink, &p.link, err);
 	if (!ret)
 		ret = profile_edge(model, uplink, &edge, err);
@@ -123,7 +154,7 @@ int ferry_placement_choose(const struct ferry_model *model, struct ferry_pool *p
 		goto out;
 	p.device = node_cost(&device);
 	p.edge = node_cost(&edge);
-	ret = choose(&p, out, err);
+	ret = choose(&p, encodings, out, err);
 out:
 	ferry_profile_free(&device);
 	ferry_profile_free(&edge);

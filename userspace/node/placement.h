@@ -18,14 +18,19 @@ struct ferry_placement_hints {
 	uint32_t n_prompt; /* tokens; 0: 64 */
 	uint32_t n_new;	   /* 0: 128 */
 	uint32_t chunk_tokens;
-	uint8_t encoding; /* of hidden states */
+	uint8_t encoding;     /* of hidden states */
+	bool choose_encoding; /* instead: of those that the edge speaks */
 };
 
 struct ferry_placement {
 	bool local;			 /* no edge at all */
 	uint32_t split;			 /* layers that run here */
+	uint8_t encoding;		 /* of hidden states */
 	char text[FERRY_PLACEMENT_TEXT]; /* the table and the reason, lines ending with a newline */
 };
+
+/* The fewest bytes of those in a bit set of encodings whose cost in quality can be borne. */
+uint8_t ferry_placement_encoding(uint8_t encodings, unsigned crossings);
 
 /* Measures and chooses (ferry_plan_choose()). Return: 0, -ENOMEM, or the codes of the link. */
 int ferry_placement_choose(const struct ferry_model *model, struct ferry_pool *pool,

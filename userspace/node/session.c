@@ -23,6 +23,7 @@ struct ferry_node_session {
 	uint32_t n_ids;
 	bool local;
 	uint32_t split, split_end;
+	uint8_t encoding; /* of hidden states */
 	char explanation[FERRY_PLACEMENT_TEXT];
 };
 
@@ -86,6 +87,10 @@ static int connect_fixed(struct ferry_node_session *s, const struct ferry_uplink
 	ret = ferry_uplink_connect(uo, &hello, uplink, err);
 	if (!ret)
 		ret = ferry_uplink_ping(*uplink, 0, 0, &us, err);
+	if (!ret && o->choose_encoding)
+		s->encoding = ferry_placement_encoding(
+			ferry_uplink_welcome(*uplink)->encodings,
+			1 + (o->head_here || s->split_end < s->model->hp.n_layers));
 	if (ret) {
 		ferry_uplink_free(*uplink);
 		*uplink = NULL;
@@ -118,6 +123,7 @@ static int connect_auto(struct ferry_node_session *s, struct ferry_pool *pool,
 		.n_new = o->n_new_hint,
 		.chunk_tokens = o->chunk_tokens ? o->chunk_tokens : 64,
 		.encoding = (uint8_t)o->encoding,
+		.choose_encoding = o->choose_encoding,
 	};
 	struct ferry_placement placement = {.local = true};
 	struct ferry_wire_hello hello;
@@ -142,6 +148,7 @@ static int connect_auto(struct ferry_node_session *s, struct ferry_pool *pool,
 	snprintf(s->explanation, sizeof(s->explanation), "%s", placement.text);
 	if (!placement.local) {
 		s->split = placement.split;
+		s->encoding = placement.encoding;
 		return 0;
 	}
 	ferry_uplink_free(*uplink);
@@ -182,6 +189,7 @@ static int open_device(struct ferry_node_session *s, struct ferry_pool *pool,
 	int ret = 0;
 
 	s->split = s->split_end = s->model->hp.n_layers;
+	s->encoding = (uint8_t)o->encoding;
 	if (o->edge && !o->insecure && ferry_tls_is_wanted(&o->tls))
 		ret = ferry_tls_context_new(&o->tls, FERRY_ROLE_DEVICE, &s->tls, &why);
 	uo.tls = s->tls;
@@ -195,6 +203,7 @@ static int open_device(struct ferry_node_session *s, struct ferry_pool *pool,
 		s->local = !uplink;
 		d.split_begin = s->split;
 		d.split_end = s->split_end;
+		d.encoding = (enum ferry_wire_encoding)s->encoding;
 		ret = ferry_device_new(s->model, pool, uplink, &d, &s->device, &why);
 	}
 	/* The edge may be full only when it is asked for a session, or go at that moment. */

@@ -40,6 +40,7 @@ struct ferry_node_session_options {
 		split_end; /* the edge runs [split, split_end), the rest runs here; 0: all others */
 	bool head_here;	   /* logits and tokens never leave this machine */
 	enum ferry_wire_encoding encoding;  /* of hidden states; F32 is exact */
+	bool choose_encoding; /* instead: the fewest bytes that the edge speaks and quality bears */
 	uint32_t deadline_ms;		    /* for every wait on the edge; 0: 5000 */
 	struct ferry_tls_files tls;	    /* who this device is and which edges it trusts */
 	bool insecure;			    /* nothing is encrypted */

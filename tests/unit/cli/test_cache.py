@@ -26,7 +26,7 @@ def main():
     with tempfile.TemporaryDirectory() as tmp:
         tmp = pathlib.Path(tmp)
         model = make_model(tmp / "m.gguf", "--arch", "llama", "--type", "Q8_0")
-        greedy = ["run", "-m", model, "-p", "The ferry", "-n", 8, "--greedy", "--ids"]
+        greedy = ["run", "-m", model, "-p", "The ferry", "-n", 8, "--greedy", "--ids", "--codec", "f32"]
         text = ferry(*greedy, "--cache", "none").out
         bare = {k: v for k, v in os.environ.items() if k not in ("CACHE_DIRECTORY", "XDG_CACHE_HOME", "HOME")}
 

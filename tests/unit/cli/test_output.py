@@ -43,7 +43,7 @@ def main():
         model = make_model(tmp / "m.gguf", "--arch", "llama", "--type", "Q8_0")
         text = tmp / "text"
         text.write_text("The ferry crosses the river. " * 20)
-        greedy = ("run", "-m", model, "-p", "The ferry", "-n", 200, "--greedy", "--ignore-eos")
+        greedy = ("run", "-m", model, "-p", "The ferry", "-n", 200, "--greedy", "--ignore-eos", "--codec", "f32")
         results = {
             "info": ("info", "-m", model), "tokenize": ("tokenize", "-m", model, "-p", "x"),
             "perplexity": ("perplexity", "-m", model, "-f", text), "run": greedy,

@@ -26,9 +26,9 @@ def main():
         ferry("logits", "-m", model, "--tokens", TOKENS, "-o", out, "--kv", "q8")
         alone_q8 = out.read_bytes()
         tap.check("a q8 cache gives other logits than one in f16", expect((alone_q8 != alone, "the same")))
-        greedy = ["run", "-m", model, "-p", "The ferry", "-n", 16, "--greedy", "--ids"]
+        greedy = ["run", "-m", model, "-p", "The ferry", "-n", 16, "--greedy", "--ids", "--codec", "f32"]
         sampled = ["run", "-m", model, "-p", "The ferry", "-n", 16, "--seed", 3, "--ids", "--temp", 1.2,
-                   "--repeat-penalty", 1.3]
+                   "--repeat-penalty", 1.3, "--codec", "f32"]
         text, dice = ferry(*greedy).out, ferry(*sampled).out
 
         with Edge(model) as edge:
