@@ -6,18 +6,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/key_options.h"
 #include "cli/packed_weights.h"
 #include "compute/pool.h"
 #include "model/model.h"
+#include "net/notify.h"
 #include "node/edge.h"
 
 static const char command_name[] = "ferry edge";
 
+enum {
+	MAX_MODELS = 16,
+	FIRST_HANDED_FD = 3, /* sd_listen_fds(3) */
+};
+
 struct edge_options {
-	const char *model, *cache;
+	const char *models[MAX_MODELS], *cache;
+	unsigned n_models;
 	bool quiet, verbose;
 	struct ferry_cli_keys keys;
 	struct ferry_edge_options edge;
@@ -31,6 +39,7 @@ enum {
 	OPTION_MAX_CONNECTIONS,
 	OPTION_KV_MEMORY,
 	OPTION_KV,
+	OPTION_DRAIN,
 };
 
 static void parse_layers(struct argp_state *state, struct edge_options *o, const char *arg)
@@ -54,7 +63,14 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'm':
-		o->model = arg;
+		if (o->n_models == MAX_MODELS)
+			argp_error(state, "more than %d models", MAX_MODELS);
+		else
+			o->models[o->n_models++] = arg;
+		return 0;
+	case OPTION_DRAIN:
+		o->edge.drain_ms =
+			(uint32_t)ferry_cli_number(state, "--drain", arg, 1, 24 * 3600 * 1000);
 		return 0;
 	case 't':
 		o->edge.n_threads =
@@ -100,9 +116,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		argp_error(state, "'%s' is no option", arg);
 		return 0;
 	case ARGP_KEY_END:
-		if (!o->model)
+		if (!o->n_models)
 			argp_error(state, "-m MODEL is missing");
-		if (!o->edge.listen)
+		if (o->n_models > 1 && o->edge.layer_end)
+			argp_error(state, "--layers goes with one model");
+		if (!o->edge.listen && !o->edge.listen_fd)
 			argp_error(state, "--listen HOST:PORT is missing");
 		return 0;
 	default:
@@ -111,7 +129,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option option_table[] = {
-	{"model", 'm', "FILE", 0, "the GGUF file", 0},
+	{"model", 'm', "FILE", 0, "the GGUF file; several are served side by side", 0},
 	{"listen", OPTION_LISTEN, "HOST:PORT", 0, "where to listen; port 0 takes a free one", 0},
 	{"layers", OPTION_LAYERS, "A:B", 0, "serve only layers A to B-1 (default: all)", 0},
 	{"threads", 't', "N", 0, "threads (default: the CPUs of this process)", 0},
@@ -124,6 +142,8 @@ static const struct argp_option option_table[] = {
 	 "memory of all KV caches (default: half of what is free)", 0},
 	{"kv", OPTION_KV, "f16|q8", 0,
 	 "q8: refuse sessions whose KV cache has another type (default f16: take any)", 0},
+	{"drain", OPTION_DRAIN, "MS", 0,
+	 "how long SIGTERM waits for what is queued (default 10000); a second one does not", 0},
 	{"quiet", 'q', NULL, 0, "report errors only", 0},
 	{"verbose", 'v', NULL, 0, "report every connection and session", 0},
 	{0},
@@ -132,10 +152,34 @@ static const struct argp_option option_table[] = {
 /* The edge that the signal handler stops. A handler gets no argument, so this must be global. */
 static struct ferry_edge *serving;
 
+static volatile sig_atomic_t stopping;
+
 static void on_stop(int sig)
 {
 	(void)sig;
-	ferry_edge_stop(serving);
+	if (stopping)
+		ferry_edge_stop(serving);
+	else
+		ferry_edge_drain(serving);
+	stopping = 1;
+}
+
+/* A socket that the service manager listens on for us, by the protocol of sd_listen_fds(3). */
+static int take_listener(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS");
+	const bool ours = pid && n && atol(pid) == (long)getpid() && atoi(n) >= 1;
+
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
+	return ours ? 1 + FIRST_HANDED_FD : 0;
+}
+
+/* The service manager's watchdog hears from the loop itself: where that hangs, it hears nothing. */
+static void turned(void *notify)
+{
+	ferry_notify(*(const int *)notify, "WATCHDOG=1");
 }
 
 static void write_log(void *data, enum ferry_log_level level, const char *text)
@@ -146,22 +190,33 @@ static void write_log(void *data, enum ferry_log_level level, const char *text)
 	fprintf(stderr, "%s: %s: %s\n", command_name, names[level], text);
 }
 
-static int serve(struct edge_options *o, const struct ferry_model *model, struct ferry_error *err)
+static int serve(struct edge_options *o, struct ferry_model *const *models, struct ferry_error *err)
 {
 	struct sigaction stop = {.sa_handler = on_stop};
 	struct ferry_edge_stats stats;
-	int ret = ferry_edge_new(model, &o->edge, &serving, err);
+	uint64_t watchdog_us;
+	int notify = ferry_notify_open(&watchdog_us), ret;
 
+	if (watchdog_us) {
+		o->edge.turned = turned;
+		o->edge.turned_data = &notify;
+		o->edge.turned_ms = watchdog_us >= 4000 ? (uint32_t)(watchdog_us / 4000) : 1;
+	}
+	ret = ferry_edge_new(models[0], &o->edge, &serving, err);
+	for (unsigned i = 1; !ret && i < o->n_models; i++)
+		ret = ferry_edge_add_model(serving, models[i], err);
 	if (ret)
-		return ret;
+		goto out;
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGINT, &stop, NULL);
 	/* Whoever read the log may leave; the devices stay served. */
 	signal(SIGPIPE, SIG_IGN);
 	printf("listening on %s\n", ferry_edge_address(serving));
 	ret = ferry_cli_check_output(err);
+	ferry_notify(notify, "READY=1");
 	if (!ret)
 		ret = ferry_edge_run(serving, err);
+	ferry_notify(notify, "STOPPING=1");
 	/* A second signal may still come: the edge stays until the process ends. */
 	ferry_edge_get_stats(serving, &stats);
 	ferry_log(o->edge.log, FERRY_LOG_INFO,
@@ -170,8 +225,24 @@ static int serve(struct edge_options *o, const struct ferry_model *model, struct
 		  (unsigned long long)stats.n_accepted);
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
+out:
 	ferry_edge_free(serving);
 	serving = NULL;
+	if (notify >= 0)
+		close(notify);
+	return ret;
+}
+
+static int load(struct edge_options *o, struct ferry_model **models, struct ferry_error *err)
+{
+	int ret = 0;
+
+	for (unsigned i = 0; !ret && i < o->n_models; i++) {
+		ret = ferry_model_load(o->models[i], &models[i], err);
+		if (!ret)
+			ret = ferry_cli_pack_weights(models[i], o->models[i], o->cache,
+						     o->edge.n_threads, o->edge.log, err);
+	}
 	return ret;
 }
 
@@ -181,13 +252,15 @@ int ferry_cli_edge(int argc, char **argv)
 	static const struct argp argp = {
 		.options = option_table,
 		.parser = parse_option,
-		.doc = "Serve the layers of a model to devices until SIGTERM.",
-		.args_doc = "-m FILE --listen HOST:PORT",
+		.doc = "Serve the layers of models to devices until SIGTERM, then finish what is queued. "
+		       "Under systemd, a socket that is handed over takes the place of --listen, and the "
+		       "watchdog is told whenever the loop has turned.",
+		.args_doc = "-m FILE... --listen HOST:PORT",
 		.children = children,
 	};
 	struct ferry_log log = {.level = FERRY_LOG_INFO, .write = write_log};
-	struct edge_options o = {.edge.log = &log};
-	struct ferry_model *model;
+	struct edge_options o = {.edge = {.log = &log, .listen_fd = take_listener()}};
+	struct ferry_model *models[MAX_MODELS] = {NULL};
 	struct ferry_error err;
 	int ret;
 
@@ -199,12 +272,10 @@ int ferry_cli_edge(int argc, char **argv)
 	o.edge.insecure = o.keys.insecure;
 	ret = ferry_cli_keys_find(&o.keys, &o.edge.tls, &err);
 	if (!ret)
-		ret = ferry_model_load(o.model, &model, &err);
-	if (ret)
-		return ferry_cli_fail(command_name, &err);
-	ret = ferry_cli_pack_weights(model, o.model, o.cache, o.edge.n_threads, &log, &err);
+		ret = load(&o, models, &err);
 	if (!ret)
-		ret = serve(&o, model, &err);
-	ferry_model_free(model);
+		ret = serve(&o, models, &err);
+	for (unsigned i = 0; i < o.n_models; i++)
+		ferry_model_free(models[i]);
 	return ret ? ferry_cli_fail(command_name, &err) : CLI_OK;
 }

@@ -63,14 +63,24 @@ static int listen_on(struct ferry_edge *e, struct ferry_error *err)
 		ret = ferry_tls_context_new(&e->options.tls, FERRY_ROLE_EDGE, &e->tls, err);
 	lo.tls = e->tls;
 	if (!ret)
+		ret = ferry_loop_new(&lo, &e->loop, err);
+	if (!ret && e->options.listen_fd) {
+		ret = ferry_loop_listen_on(e->loop, e->options.listen_fd - 1,
+					   ferry_edge_peer_accept, e, &e->bound, err);
+		if (!ret && !e->tls)
+			ret = ferry_endpoint_check_plaintext(&e->bound, e->options.insecure,
+							     "listen on", err);
+		if (!ret)
+			ferry_endpoint_text(&e->bound, e->address);
+		return ret;
+	}
+	if (!ret)
 		ret = ferry_address_parse(e->options.listen, &address, err);
 	if (!ret)
 		ret = ferry_address_resolve(&address, endpoints, &n, err);
 	if (!ret && !e->tls)
 		ret = ferry_endpoint_check_plaintext(&endpoints[0], e->options.insecure,
 						     "listen on", err);
-	if (!ret)
-		ret = ferry_loop_new(&lo, &e->loop, err);
 	if (!ret)
 		ret = ferry_loop_listen(e->loop, &endpoints[0], ferry_edge_peer_accept, e,
 					&e->bound, err);

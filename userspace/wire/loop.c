@@ -2,6 +2,7 @@
 #include "wire/loop.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -410,6 +411,29 @@ int ferry_loop_listen(struct ferry_loop *loop, const struct ferry_endpoint *e,
 	/* What it sends itself: the answers to who connects. */
 	ferry_traffic_class_set(fd, FERRY_TRAFFIC_CTRL);
 	ferry_socket_register(fd, FERRY_TRAFFIC_CTRL, 0, NULL);
+	loop->listen_fd = fd;
+	loop->accepted = accepted;
+	loop->accepted_data = data;
+	return 0;
+}
+
+int ferry_loop_listen_on(struct ferry_loop *loop, int fd,
+			 void (*accepted)(void *data, struct ferry_link *link), void *data,
+			 struct ferry_endpoint *bound, struct ferry_error *err)
+{
+	int type = 0, listens = 0;
+	socklen_t n = sizeof(int);
+
+	if (loop->listen_fd >= 0)
+		return ferry_fail(err, FERRY_ERROR_CALLER, -EBUSY, "this node listens already");
+	bound->len = sizeof(bound->addr);
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) || type != SOCK_STREAM ||
+	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &n) || !listens ||
+	    getsockname(fd, (struct sockaddr *)&bound->addr, &bound->len) ||
+	    (bound->addr.ss_family != AF_INET && bound->addr.ss_family != AF_INET6))
+		return ferry_fail(err, FERRY_ERROR_CALLER, -EINVAL,
+				  "descriptor %d is no listening TCP socket", fd);
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	loop->listen_fd = fd;
 	loop->accepted = accepted;
 	loop->accepted_data = data;

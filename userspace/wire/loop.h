@@ -62,6 +62,14 @@ int ferry_loop_listen(struct ferry_loop *loop, const struct ferry_endpoint *e,
 		      struct ferry_endpoint *bound, struct ferry_error *err);
 
 /*
+ * The same with a socket that listens already, such as a service manager hands over: a stream of
+ * IPv4 or IPv6, which the loop closes. -EINVAL for others, which stay the caller's.
+ */
+int ferry_loop_listen_on(struct ferry_loop *loop, int fd,
+			 void (*accepted)(void *data, struct ferry_link *link), void *data,
+			 struct ferry_endpoint *bound, struct ferry_error *err);
+
+/*
  * Begin to connect; handler->opened or handler->failed tells how it ended, within
  * times.connect_ms.
  */

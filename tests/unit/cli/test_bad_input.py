@@ -37,6 +37,8 @@ def main():
             (("run", "-m", model, "-p", "x", "--temp", "nan"), ("--temp",)),
             (("run", "-m", model, "-p", "x", "--split", "half", "--edge", "127.0.0.1:1"), ("--split", "half")),
             (("run", "-m", model, "-p", "x", "--split", "1"), ("--split 1", "--edge")),
+            (("run", "-m", model, "-p", "x", "--codec", "int5"), ("--codec", "int5")),
+            (("edge", "-m", model, "-m", model, "--listen", "127.0.0.1:0", "--layers", "0:1"), ("--layers", "one model")),
             (("logits", "-m", model, "--tokens", "1", "-o", "x", "--split", "0"), ("--split 0", "--edge")),
             (("run", "-m", model, "-p", "x", "--kv", "q4"), ("--kv", "q8", "q4")),
             (("edge", "-m", model, "--listen", "127.0.0.1:0", "--kv", ""), ("--kv",)),
