@@ -90,8 +90,8 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < (size_t)TOKENS * N_IN; i++)
 		f[i] = (float)((int)(i * 2654435761u >> 9 & 1023) - 512);
 	printf("%s, one thread\nquantizing %.1f ns\n", k->name, quantize_ns(k, f, &x));
-	printf("%-7s %10s %10s %8s %12s %12s\n", "type", "1 tok GB/s", "read GB/s", "ratio",
-	       "128 MAC/ns", "float MAC/ns");
+	printf("%-7s %10s %10s %8s %12s %12s %7s %7s %7s\n", "type", "1 tok GB/s", "read GB/s",
+	       "ratio", "128 MAC/ns", "float MAC/ns", "2 of 1", "4 of 1", "8 of 1");
 	for (unsigned i = 0; i < n_types; i++) {
 		struct ferry_matrix w = {.type = types[i].type,
 					 .rows = weights,
@@ -99,7 +99,7 @@ int main(int argc, char **argv)
 					 .n_out = N_OUT,
 					 .row_bytes = ferry_type_row_bytes(&types[i], N_IN)};
 		struct ferry_packed p = ferry_packed_like(&w, weights), q = p;
-		double one[ROUNDS], read[ROUNDS], many[ROUNDS], floats[ROUNDS];
+		double one[ROUNDS], read[ROUNDS], many[ROUNDS], floats[ROUNDS], few[3][ROUNDS];
 		const double macs = (double)TOKENS * N_IN * N_OUT_MANY;
 
 		if (!ferry_type_has_codes(w.type) || (argc > 1 && strcmp(argv[1], types[i].name)))
@@ -112,6 +112,13 @@ int main(int argc, char **argv)
 			start = ferry_now_ns();
 			k->matmul_packed(&p, &x, 0, 1, y, N_OUT, 0, N_OUT / 16);
 			one[r] = (double)ferry_packed_bytes(&w) / (double)(ferry_now_ns() - start);
+			for (size_t n = 0; n < 3; n++) { /* sessions in a pass */
+				start = ferry_now_ns();
+				k->matmul_packed(&p, &x, 0, (size_t)2 << n, y, N_OUT, 0,
+						 N_OUT / 16);
+				few[n][r] = (double)(ferry_now_ns() - start) * one[r] /
+					    (double)ferry_packed_bytes(&w);
+			}
 			start = ferry_now_ns();
 			k->matmul_packed(&q, &x, 0, TOKENS, y, N_OUT, 0, N_OUT_MANY / 16);
 			many[r] = macs / (double)(ferry_now_ns() - start);
@@ -119,8 +126,9 @@ int main(int argc, char **argv)
 			k->matmul(&w, f, N_IN, TOKENS, y, N_OUT, 0, N_OUT_MANY / 8);
 			floats[r] = macs / 8 / (double)(ferry_now_ns() - start);
 		}
-		printf("%-7s %10.1f %10.1f %8.2f %12.1f %12.1f\n", types[i].name, median(one),
-		       median(read), median(one) / median(read), median(many), median(floats));
+		printf("%-7s %10.1f %10.1f %8.2f %12.1f %12.1f %7.2f %7.2f %7.2f\n", types[i].name,
+		       median(one), median(read), median(one) / median(read), median(many),
+		       median(floats), median(few[0]), median(few[1]), median(few[2]));
 		fflush(stdout);
 	}
 	return 0;

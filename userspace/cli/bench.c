@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "cli/bench_codec.h"
 #include "cli/bench_measure.h"
 #include "cli/bench_report.h"
 #include "cli/command.h"
@@ -24,15 +25,16 @@ enum {
 	OPTION_DEPTH,
 	OPTION_SWEEP,
 	OPTION_COMPARE,
+	OPTION_CODEC,
 };
 
 struct bench_options {
 	struct ferry_bench_setting setting;
 	const char *models[BENCH_MAX_MODELS];
 	unsigned n_models;
-	const char *compare;
+	const char *compare, *text;
 	json_t *saved; /* what it names; NULL: nothing */
-	bool json, sweep;
+	bool json, sweep, codec;
 };
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -74,6 +76,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPTION_SWEEP:
 		o->sweep = true;
 		return 0;
+	case OPTION_CODEC:
+		o->codec = true;
+		return 0;
+	case 'f':
+		o->text = arg;
+		return 0;
 	case OPTION_COMPARE:
 		o->compare = arg;
 		return 0;
@@ -90,6 +98,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 			argp_error(state, "several models need --sweep");
 		if (o->sweep && b->n_depths)
 			argp_error(state, "--sweep has depths of its own: leave --depth out");
+		if (o->text && !o->codec)
+			argp_error(state, "-f goes with --codec");
+		if (o->codec && (o->sweep || o->compare || b->n_depths || b->reference))
+			argp_error(state, "--codec measures nothing else");
 		if (o->compare && o->json)
 			argp_error(state, "--compare makes a table: leave --json out");
 		return 0;
@@ -115,6 +127,9 @@ static const struct argp_option option_table[] = {
 	 "KV cache",
 	 0},
 	{"kv", OPTION_KV, "f16|q8", 0, "type of the KV cache (default f16)", 0},
+	{"codec", OPTION_CODEC, NULL, 0,
+	 "what each encoding of hidden states costs: bytes, error, perplexity, time", 0},
+	{"file", 'f', "FILE", 0, "with --codec: predict this text, not what the model says", 0},
 	{"reference", 'R', NULL, 0, "measure the oracle path", 0},
 	{"json", 'j', NULL, 0, "print one JSON object", 0},
 	{0},
@@ -127,6 +142,23 @@ static int print_json(json_t *root)
 	putchar('\n');
 	json_decref(root);
 	return ret;
+}
+
+static int measure_codecs(struct bench_options *o, struct ferry_error *err)
+{
+	struct ferry_bench_codec results[FERRY_ENCODINGS];
+	uint32_t n_tokens;
+	int ret;
+
+	o->setting.model = o->models[0];
+	ret = ferry_bench_codec(&o->setting, o->text, results, &n_tokens, err);
+	if (ret)
+		return ret;
+	if (o->json)
+		print_json(ferry_bench_codec_to_json(results, n_tokens));
+	else
+		ferry_bench_codec_print(results, n_tokens);
+	return 0;
 }
 
 static int measure_one(struct bench_options *o, struct ferry_error *err)
@@ -242,7 +274,9 @@ int ferry_cli_bench(int argc, char **argv)
 	if (o.compare)
 		ret = ferry_bench_load(o.compare, &o.saved, &err);
 	if (!ret)
-		ret = o.sweep ? sweep(&o, &err) : measure_one(&o, &err);
+		ret = o.codec	? measure_codecs(&o, &err)
+		      : o.sweep ? sweep(&o, &err)
+				: measure_one(&o, &err);
 	json_decref(o.saved);
 	if (ret)
 		return ferry_cli_fail(command_name, &err);

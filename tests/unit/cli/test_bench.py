@@ -52,6 +52,17 @@ def main():
             saved.write_text(text)
             r = ferry("bench", "-m", model, *QUICK, "--compare", saved)
             tap.check(f"--compare with {name}", one_sentence(r, str(saved)) + expect((r.status == 1, r.status)))
+        r = ferry("bench", "-m", model, "--codec", "--json", "-t", 1)
+        codecs = json.loads(r.text()) if not r.status else {}
+        names = ("f32", "f16", "int8", "int4")
+        tap.check("--codec measures each encoding", expect(
+            (all(n in codecs for n in names), r.err),
+            (codecs and codecs["f32"]["relative_rms_error"] == 0 == codecs["f32"]["perplexity_change"], codecs),
+            (codecs and all(codecs[a]["bytes_per_token"] > 1.6 * codecs[b]["bytes_per_token"] and
+                            codecs[a]["relative_rms_error"] < codecs[b]["relative_rms_error"] < 0.2
+                            for a, b in zip(names, names[1:])), codecs)))
+        r = ferry("bench", "-m", model, "--codec", "--sweep")
+        tap.check("--codec with --sweep", expect((r.status == 2 and "--codec" in r.err, r.err)))
         r = ferry("bench", "-m", model, "-m", model)
         tap.check("several models without --sweep", expect((r.status == 2 and "--sweep" in r.err, r.err)))
         r = ferry("bench", "-m", model, *QUICK, "--json", "--compare", saved)
