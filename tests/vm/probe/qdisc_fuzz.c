@@ -160,7 +160,7 @@ static void put_qdisc(struct message *message, int device)
 	char *kind;
 
 	/* Seldom, for most attempts at a new one are refused, and cost the most. */
-	message->header.nlmsg_type = below(50) ? RTM_NEWQDISC : RTM_DELQDISC;
+	message->header.nlmsg_type = below(500) ? RTM_NEWQDISC : RTM_DELQDISC;
 	message->header.nlmsg_flags |= NLM_F_CREATE | (below(2) ? NLM_F_REPLACE : 0);
 	tc = append(message, sizeof(*tc));
 	tc->tcm_ifindex = device;
