@@ -2,7 +2,8 @@
 /*
  * Any bytes from a device to an edge that holds a model. Input: one byte (bit 0: the harness shakes
  * hands first, bit 1: and opens a session), then what the device sends before it hangs up. Whatever
- * it is, afterwards the edge has no connection, no session and no cache left.
+ * it is, afterwards the edge has no connection and no session left, but those that it keeps for a
+ * device that lost its connection, and no more of them than it should.
  */
 #include <stdbool.h>
 #include <string.h>
@@ -100,7 +101,8 @@ static void send_all(int fd, const uint8_t *bytes, size_t n)
 
 static bool is_busy(const struct ferry_edge *e)
 {
-	return ferry_edge_has_work(e) || (e->peers && e->peers->wants_profile);
+	return ferry_edge_has_work(e) ||
+	       (e->peers && (e->peers->wants_profile || e->peers->wants_attach));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -138,7 +140,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	close(fds[1]);
 	ferry_edge_step(e, 0, NULL); /* the link's own end */
-	FUZZ_CHECK(!e->stats.n_sessions && !e->stats.kv_bytes && !e->sessions && !e->peers);
+	FUZZ_CHECK(!e->stats.n_sessions && !e->sessions && !e->peers);
+	FUZZ_CHECK(e->stats.n_leased <= e->options.max_sessions);
+	FUZZ_CHECK(e->stats.kv_bytes == e->stats.leased_bytes);
+	ferry_edge_lease_drop_all(e);
+	FUZZ_CHECK(!e->leased && !e->stats.n_leased && !e->stats.kv_bytes);
 	return 0;
 }
 
@@ -210,6 +216,14 @@ static void add_others(struct stream *s)
 	m.ping.reply_bytes = 100;
 	add(s, &m);
 	m = (struct ferry_wire_message){.type = FERRY_MESSAGE_PROFILE, .request = 15};
+	add(s, &m);
+	m = (struct ferry_wire_message){.type = FERRY_MESSAGE_LOAD, .request = 17};
+	add(s, &m);
+	m = (struct ferry_wire_message){.type = FERRY_MESSAGE_FORK, .request = 18};
+	m.fork = (struct ferry_wire_fork){SESSION, SESSION + 1, 3, 7};
+	add(s, &m);
+	m = (struct ferry_wire_message){.type = FERRY_MESSAGE_ATTACH, .request = 19};
+	m.attach = (struct ferry_wire_attach){.session = SESSION + 2, .position = 3, .prefix = 7};
 	add(s, &m);
 	m = (struct ferry_wire_message){.type = FERRY_MESSAGE_CLOSE, .request = 16};
 	m.close.session = SESSION;

@@ -123,12 +123,12 @@ static void garbage_gets_one_sentence_and_the_door(void **state)
 		{"GET / HTTP/1.1\r\nHost: edge\r\n\r\n", 30, "not Ferry's node protocol"},
 		{"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 .....", 18,
 		 "not Ferry's node protocol"},
-		{"FRRY\x01\x00\x01\x80............", 20, "flags"},
-		{"FRRY\x01\x00\x63\x00............", 20, "unknown type 99"},
-		{"FRRY\x01\x00\x15\x00............", 20, "WORK frame may not come before"},
-		{"FRRY\x01\x00\x01\x00\xff\xff\xff\x7f....", 16, "more than the limit"},
-		{"FRRY\x01\x00\x01\x00\x02\x00\x00\x00....AA", 18, "too short"},
-		{"FRRY\x01\x00\x01\x00\x05\x00\x00\x00....\x01\x00\x01\x00.", 21, "too short"},
+		{"FRRY\x00\x01\x01\x80............", 20, "flags"},
+		{"FRRY\x00\x01\x63\x00............", 20, "unknown type 99"},
+		{"FRRY\x00\x01\x15\x00............", 20, "WORK frame may not come before"},
+		{"FRRY\x00\x01\x01\x00\xff\xff\xff\x7f....", 16, "more than the limit"},
+		{"FRRY\x00\x01\x01\x00\x02\x00\x00\x00....AA", 18, "too short"},
+		{"FRRY\x00\x01\x01\x00\x05\x00\x00\x00....\x00\x01\x00\x01.", 21, "too short"},
 	};
 	struct raw_peer p;
 
@@ -154,7 +154,7 @@ static void a_device_of_another_version_is_told_ours(void **state)
 	hello.hello.version_max = 0x0801;
 	connected(&p);
 	raw_peer_send(&p, &hello);
-	raw_peer_expect_error(&p, FERRY_CODE_VERSION, "speaks version 0.1");
+	raw_peer_expect_error(&p, FERRY_CODE_VERSION, "speaks version 1.0");
 	raw_peer_expect_end(&p);
 	raw_peer_close(&p);
 	/* A range that reaches down to ours is fine. */
@@ -223,7 +223,7 @@ static void silence_is_ended(void **state)
 	raw_peer_close(&p);
 
 	greeted(&p);
-	raw_peer_send_bytes(&p, "FRRY\x01\x00\x15\x00\x00\x10\x00\x00....half of it", 26);
+	raw_peer_send_bytes(&p, "FRRY\x00\x01\x15\x00\x00\x10\x00\x00....half of it", 26);
 	raw_peer_expect_error(&p, FERRY_CODE_DEADLINE, "middle of a frame");
 	raw_peer_expect_end(&p);
 	raw_peer_close(&p);
@@ -235,22 +235,22 @@ static void frames_after_the_greeting_are_checked_too(void **state)
 
 	(void)state;
 	greeted(&p);
-	raw_peer_send_bytes(&p, "FRRY\x02\x00\x05\x00\x00\x00\x00\x00....", 16);
-	raw_peer_expect_error(&p, FERRY_CODE_PROTOCOL, "version 0.2 came after version 0.1");
+	raw_peer_send_bytes(&p, "FRRY\x00\x02\x05\x00\x00\x00\x00\x00....", 16);
+	raw_peer_expect_error(&p, FERRY_CODE_PROTOCOL, "version 2.0 came after version 1.0");
 	raw_peer_close(&p);
 
 	greeted(&p);
-	raw_peer_send_bytes(&p, "FRRY\x01\x00\x15\x00\xff\xff\xff\xff....", 16);
+	raw_peer_send_bytes(&p, "FRRY\x00\x01\x15\x00\xff\xff\xff\xff....", 16);
 	raw_peer_expect_error(&p, FERRY_CODE_PROTOCOL, "more than the limit");
 	raw_peer_close(&p);
 
 	greeted(&p);
-	raw_peer_send_bytes(&p, "FRRY\x01\x00\x05\x00\x02\x00\x00\x00....AB", 18);
+	raw_peer_send_bytes(&p, "FRRY\x00\x01\x05\x00\x02\x00\x00\x00....AB", 18);
 	raw_peer_expect_error(&p, FERRY_CODE_PROTOCOL, "bad PING message");
 	raw_peer_close(&p);
 
 	greeted(&p);
-	raw_peer_send_bytes(&p, "FRRY\x01\x00\x16\x00\x02\x00\x00\x00....AB", 18);
+	raw_peer_send_bytes(&p, "FRRY\x00\x01\x16\x00\x02\x00\x00\x00....AB", 18);
 	raw_peer_expect_error(&p, FERRY_CODE_PROTOCOL, "RESULT frame may not come");
 	raw_peer_close(&p);
 }
@@ -707,7 +707,7 @@ static void two_hundred_broken_connections_change_nothing(void **state)
 		for (unsigned j = 0; j < sizeof(noise); j++)
 			noise[j] = (uint8_t)((i + 1) * (j + 7) * 2654435761u >> 23);
 		if (i % 3)
-			memcpy(noise, "FRRY\x01\x00\x01\x00\x40\x00\x00\x00", i % 3 * 6);
+			memcpy(noise, "FRRY\x00\x01\x01\x00\x40\x00\x00\x00", i % 3 * 6);
 		if (i % 5)
 			send(p.fd, noise, 1 + i * 3 % sizeof(noise), MSG_NOSIGNAL);
 		raw_peer_close(&p);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "engine/kv_layout.h"
@@ -82,6 +83,26 @@ int ferry_kv_cache_new(const struct ferry_model *m, uint32_t layer_begin, uint32
 void ferry_kv_cache_free(struct ferry_kv_cache *kv)
 {
 	free(kv);
+}
+
+void ferry_kv_cache_copy(struct ferry_kv_cache *to, const struct ferry_kv_cache *from, uint32_t n)
+{
+	const struct ferry_hparams *hp = &from->model->hp;
+	const enum ferry_attention_type type = attention_type(from->type);
+
+	for (uint32_t layer = from->layer_begin; layer < from->layer_end; layer++) {
+		for (uint32_t head = 0; head < hp->n_head_kv; head++) {
+			struct ferry_attention_kv a = ferry_kv_head(from, layer, head);
+			struct ferry_attention_kv b = ferry_kv_head(to, layer, head);
+
+			/* Whole tiles: what of them lies behind n is written before it is read. */
+			memcpy(b.keys, a.keys,
+			       tiles(n) * ferry_attention_key_tile(type, hp->n_head_dim));
+			memcpy(b.values, a.values,
+			       tiles(n) * ferry_attention_value_tile(type, hp->n_value_dim));
+		}
+	}
+	to->n_past = n;
 }
 
 void ferry_kv_cache_truncate(struct ferry_kv_cache *kv, uint32_t n)

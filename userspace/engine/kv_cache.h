@@ -45,6 +45,9 @@ int ferry_kv_cache_new(const struct ferry_model *m, uint32_t layer_begin, uint32
 		       struct ferry_error *err);
 void ferry_kv_cache_free(struct ferry_kv_cache *kv);
 
+/* Positions [0, n) of @from into @to, which has the same model, type, layers and n_ctx. */
+void ferry_kv_cache_copy(struct ferry_kv_cache *to, const struct ferry_kv_cache *from, uint32_t n);
+
 /* Forget all positions >= n. */
 void ferry_kv_cache_truncate(struct ferry_kv_cache *kv, uint32_t n);
 

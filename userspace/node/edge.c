@@ -19,6 +19,7 @@ enum {
 	DEFAULT_SLICE_US = 20000,
 	DEFAULT_DRAIN_MS = 10000,
 	DEFAULT_TURNED_MS = 1000,
+	DEFAULT_LEASE_MS = 60000,
 	N_BUFFERS = 64,
 	SPARE_LINKS = 64, /* connections that are being refused, or that linger */
 	DRAIN_LOOK_US = 10000,
@@ -34,6 +35,7 @@ static void complete_options(struct ferry_edge_options *o)
 {
 	default_u32(&o->max_connections, DEFAULT_CONNECTIONS);
 	default_u32(&o->max_sessions, DEFAULT_SESSIONS);
+	default_u32(&o->lease_ms, DEFAULT_LEASE_MS);
 	default_u32(&o->times.connect_ms, DEFAULT_WAIT_MS);
 	default_u32(&o->times.greeting_ms, DEFAULT_WAIT_MS);
 	default_u32(&o->times.stall_ms, DEFAULT_WAIT_MS);
@@ -178,16 +180,18 @@ int ferry_edge_breathe(struct ferry_edge *e)
 
 int ferry_edge_step(struct ferry_edge *e, uint64_t until_us, struct ferry_error *err)
 {
+	uint64_t lease_us = ferry_edge_lease_expire(e, ferry_now_us());
 	int ret;
 
 	if (ferry_edge_has_work(e))
 		until_us = 0;
 	else if (e->options.turned && until_us > e->turned_us + e->options.turned_ms * 1000ull)
 		until_us = e->turned_us + e->options.turned_ms * 1000ull;
-	ret = ferry_loop_turn(e->loop, until_us, err);
+	ret = ferry_loop_turn(e->loop, lease_us < until_us ? lease_us : until_us, err);
 	turned(e);
 	ferry_edge_auth_sweep(e);
 	ferry_edge_peer_sweep(e);
+	ferry_edge_lease_attach_all(e);
 	if (ret)
 		return ret;
 	/* Beside the work, not instead of it: a device may ask without pause. */

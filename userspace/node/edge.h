@@ -22,6 +22,8 @@
 
 struct ferry_edge;
 
+#define FERRY_EDGE_NO_LEASE UINT32_MAX
+
 /* Zero stands for the default in brackets. */
 struct ferry_edge_options {
 	const char *listen;		 /* HOST:PORT; port 0: the system chooses */
@@ -34,7 +36,10 @@ struct ferry_edge_options {
 	uint32_t max_frame;	  /* bytes of a frame's body [8 MiB, or what a row of logits and
 					  * a batch of hidden states need] */
 	uint64_t kv_budget_bytes; /* for all KV caches [half of the memory that is free] */
-	bool kv_q8_only;	  /* refuse sessions whose caches would be larger */
+	/* The session of a lost connection is kept for so long, if the budget allows; or
+	 * FERRY_EDGE_NO_LEASE [60 s] */
+	uint32_t lease_ms;
+	bool kv_q8_only;	       /* refuse sessions whose caches would be larger */
 	struct ferry_link_times times; /* [5 s each; idle 10 min] */
 	struct ferry_tls_files tls;    /* who this edge is and whom it serves [not encrypted] */
 	bool insecure;		       /* nothing is encrypted, on loopback or off */
@@ -96,7 +101,9 @@ struct ferry_edge_stats {
 	uint64_t n_steps;    /* decode steps that were done in them */
 	uint64_t compute_us;
 	uint32_t n_connections, n_sessions; /* now */
-	uint64_t kv_bytes;		    /* now */
+	uint32_t n_leased;		    /* sessions without a connection, now */
+	uint64_t kv_bytes;		    /* of all sessions, now */
+	uint64_t leased_bytes;		    /* in them, of those without a connection */
 };
 
 /* From the thread that runs the edge, or while nobody does. */

@@ -18,7 +18,7 @@ void ferry_edge_peer_sweep(struct ferry_edge *e)
 			continue;
 		}
 		*at = p->next;
-		ferry_edge_session_close_all(p);
+		ferry_edge_lease_detach(p);
 		e->stats.n_connections--;
 		e->stats.n_rejected += !p->established;
 		free(p);
@@ -91,6 +91,7 @@ void ferry_edge_peer_expel(struct edge_peer *p, uint32_t request, uint16_t code,
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	send_error(p, request, 0, code, true, text);
+	p->left |= code == FERRY_CODE_PROTOCOL || code == FERRY_CODE_LIMIT;
 	if (p->link)
 		ferry_link_finish(p->link);
 	p->link = NULL;
@@ -102,6 +103,7 @@ void ferry_edge_peer_close_all(struct ferry_edge *e)
 		if (p->link)
 			ferry_edge_peer_expel(p, 0, FERRY_CODE_STOPPING, "this edge is stopping");
 	ferry_edge_peer_sweep(e);
+	ferry_edge_lease_drop_all(e);
 }
 
 static void reject_model(struct edge_peer *p, uint32_t request, const struct ferry_wire_hello *h)
@@ -205,7 +207,7 @@ static void welcome(struct edge_peer *p, uint32_t request, const struct ferry_wi
 		.window_works = EDGE_WINDOW_WORKS,
 		.window_bytes = EDGE_WINDOW_FRAMES * p->max_frame,
 		.idle_ms = o->times.idle_ms,
-		.free_kv_bytes = o->kv_budget_bytes - e->stats.kv_bytes,
+		.free_kv_bytes = ferry_edge_free_kv(e),
 	};
 	ferry_edge_auth_welcome(p, &m.welcome);
 	ferry_edge_peer_send(p, &m);
@@ -260,6 +262,35 @@ static void take_profile(struct edge_peer *p, const struct ferry_wire_message *m
 	p->profile_tokens = m->profile.n_tokens;
 }
 
+static void take_load(struct edge_peer *p, const struct ferry_wire_message *m)
+{
+	const struct ferry_edge *e = p->edge;
+	struct ferry_wire_message reply = {.type = FERRY_MESSAGE_LOADED, .request = m->request};
+
+	reply.loaded = (struct ferry_wire_loaded){
+		.n_sessions = e->stats.n_sessions,
+		.n_leased = e->stats.n_leased,
+		.queue_us = e->queue_us,
+		.free_kv_bytes = ferry_edge_free_kv(e),
+	};
+	for (const struct edge_peer *q = e->peers; q; q = q->next)
+		reply.loaded.n_waiting += q->n_works;
+	ferry_edge_peer_send(p, &reply);
+}
+
+/* Not now: a WORK may be running, of the session that is asked for. */
+static void take_attach(struct edge_peer *p, const struct ferry_wire_message *m)
+{
+	if (p->wants_attach) {
+		ferry_edge_peer_refuse(p, m->request, m->attach.session, FERRY_CODE_LIMIT,
+				       "a session is being attached already");
+		return;
+	}
+	p->wants_attach = true;
+	p->attach_request = m->request;
+	p->attach = m->attach;
+}
+
 static void take_close(struct edge_peer *p, const struct ferry_wire_message *m)
 {
 	struct edge_session *s = ferry_edge_session_find(p, m->close.session);
@@ -281,8 +312,17 @@ static void take_message(struct edge_peer *p, const struct ferry_frame *frame,
 	case FERRY_MESSAGE_PROFILE:
 		take_profile(p, m);
 		return;
+	case FERRY_MESSAGE_LOAD:
+		take_load(p, m);
+		return;
 	case FERRY_MESSAGE_OPEN:
 		ferry_edge_session_open(p, m);
+		return;
+	case FERRY_MESSAGE_ATTACH:
+		take_attach(p, m);
+		return;
+	case FERRY_MESSAGE_FORK:
+		ferry_edge_session_queue(p, m->fork.session, frame);
 		return;
 	case FERRY_MESSAGE_CLOSE:
 		take_close(p, m);
@@ -304,6 +344,7 @@ static void take_message(struct edge_peer *p, const struct ferry_frame *frame,
 			  ferry_link_name(p->link));
 		ferry_link_close(p->link);
 		p->link = NULL;
+		p->left = true;
 		return;
 	case FERRY_MESSAGE_ERROR:
 		ferry_log(p->edge->options.log, FERRY_LOG_WARNING, "%s says: %.*s",

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of the edge role share: edge.c (life and turns), edge_auth.c (what a key may
- * do), edge_log.c (what is logged),
- * edge_model.c (what is served), edge_peer.c (connections and their messages), edge_profile.c (what
- * layers cost), edge_session.c (sessions and their queues), edge_schedule.c (whose turn it is),
- * edge_decode.c (decode steps of all sessions in one pass), edge_prefill.c (a chunk of a prompt, in
- * slices), edge_work.c (a WORK's input, output and answer).
+ * What the files of the edge role share: edge.c (life and turns), edge_auth.c (what a key may do),
+ * edge_lease.c (sessions that lost their connection), edge_log.c (what is logged), edge_model.c
+ * (what is served), edge_peer.c (connections and their messages), edge_profile.c (what layers cost),
+ * edge_session.c (sessions and their queues), edge_schedule.c (whose turn it is), edge_decode.c
+ * (decode steps of all sessions in one pass), edge_prefill.c (a chunk of a prompt, in slices),
+ * edge_work.c (a WORK's input, output and answer).
  */
 #ifndef FERRY_NODE_EDGE_PRIVATE_H
 #define FERRY_NODE_EDGE_PRIVATE_H
@@ -100,6 +100,9 @@ struct edge_session {
 	struct edge_item *items, **items_tail;
 	bool has_key; /* of the device that opened it, which its limits are those of */
 	struct ferry_fingerprint key;
+	bool has_lease;
+	uint8_t lease[FERRY_WIRE_LEASE];
+	uint64_t expires_us; /* while it has no peer */
 };
 
 /* Most of what is logged is caused by peers, who must not fill a disk with it. */
@@ -127,6 +130,7 @@ struct edge_peer {
 	struct ferry_link *link;   /* NULL: gone */
 	struct edge_model *serves; /* NULL: not greeted yet */
 	bool established;
+	bool left; /* on purpose, or for what it did: its sessions end with it */
 	uint32_t max_frame, max_batch; /* agreed */
 	uint8_t encodings;	       /* likewise: a bit set */
 	uint32_t n_sessions;
@@ -135,6 +139,9 @@ struct edge_peer {
 	uint64_t prompt_us; /* of prompts that were computed for it; see edge_schedule.c */
 	bool wants_profile;
 	uint32_t profile_request, profile_tokens;
+	bool wants_attach;
+	uint32_t attach_request;
+	struct ferry_wire_attach attach;
 };
 
 struct ferry_edge {
@@ -154,7 +161,9 @@ struct ferry_edge {
 	uint32_t n_models;
 	struct edge_peer *peers;
 	struct edge_session *sessions; /* the first has the next turn */
+	struct edge_session *leased;   /* without a peer; the first expires first */
 	uint64_t prompt_us;	       /* prompt_us of the peer that had the last prompt */
+	uint32_t queue_us;	       /* that WORKs wait for their turn, smoothed */
 	struct ferry_edge_stats stats;
 };
 
@@ -165,6 +174,25 @@ struct ferry_edge {
 int ferry_edge_step(struct ferry_edge *e, uint64_t until_us, struct ferry_error *err);
 /* Lets the sockets make progress in the middle of a pass; -ESHUTDOWN once stopped. */
 int ferry_edge_breathe(struct ferry_edge *e);
+
+/* Bytes of the budget that a new session could have. */
+static inline uint64_t ferry_edge_free_kv(const struct ferry_edge *e)
+{
+	return e->options.kv_budget_bytes - e->stats.kv_bytes + e->stats.leased_bytes;
+}
+
+/* edge_lease.c: a token for a new session. */
+void ferry_edge_lease_new(struct edge_session *s);
+uint32_t ferry_edge_lease_ms(const struct ferry_edge *e, const struct edge_session *s);
+/* Keeps the sessions of a peer that is lost, or ends them where it left. */
+void ferry_edge_lease_detach(struct edge_peer *p);
+/* Ends those whose time is over; returns when the next one's is. */
+uint64_t ferry_edge_lease_expire(struct ferry_edge *e, uint64_t now_us);
+/* Ends the oldest until the budget has @bytes left, or none is left. */
+void ferry_edge_lease_make_room(struct ferry_edge *e, uint64_t bytes);
+void ferry_edge_lease_drop_all(struct ferry_edge *e);
+/* Answers the peers that asked for a lost session. Not while a WORK runs. */
+void ferry_edge_lease_attach_all(struct ferry_edge *e);
 
 /* edge_log.c: the log to use instead of @to, which may be NULL. */
 const struct ferry_log *ferry_edge_log_limit(struct edge_log *l, const struct ferry_log *to);
@@ -197,7 +225,9 @@ void ferry_edge_profile(struct ferry_edge *e);
 struct edge_session *ferry_edge_session_find(struct edge_peer *p, uint32_t id);
 void ferry_edge_session_open(struct edge_peer *p, const struct ferry_wire_message *m);
 void ferry_edge_session_close(struct edge_session *s);
-void ferry_edge_session_close_all(struct edge_peer *p);
+/* Takes it out of the list of its edge and from its peer's account; its memory stays counted. */
+void ferry_edge_session_unlink(struct edge_session *s);
+void ferry_edge_session_free(struct edge_session *s);
 /* A WORK, TRUNCATE or SAMPLING takes its place behind what the session has to do. */
 void ferry_edge_session_queue(struct edge_peer *p, uint32_t session,
 			      const struct ferry_frame *frame);
@@ -207,8 +237,9 @@ struct edge_item *ferry_edge_session_pop(struct edge_session *s);
 /* Caches from position @begin on, and the ids of [begin, end), behind which none are known. */
 void ferry_edge_session_forget(struct edge_session *s, uint32_t begin, uint32_t end);
 void ferry_edge_session_truncate(struct edge_session *s, const struct ferry_wire_message *m);
+void ferry_edge_session_fork(struct edge_session *s, const struct ferry_wire_message *m);
 void ferry_edge_session_set_sampling(struct edge_session *s, const struct ferry_wire_message *m);
-/* Remembers token ids of positions first ... */
+/* Remembers token ids of positions first ...; where @ids is NULL there is only room for them. */
 int ferry_edge_session_note_ids(struct edge_session *s, uint32_t first, const uint8_t *ids,
 				uint32_t n);
 

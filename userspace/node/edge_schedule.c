@@ -44,6 +44,8 @@ static void serve_quickly(struct edge_session *s)
 				       "cancelled");
 	else if (item->message.type == FERRY_MESSAGE_TRUNCATE)
 		ferry_edge_session_truncate(s, &item->message);
+	else if (item->message.type == FERRY_MESSAGE_FORK)
+		ferry_edge_session_fork(s, &item->message);
 	else
 		ferry_edge_session_set_sampling(s, &item->message);
 	free(item);

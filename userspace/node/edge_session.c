@@ -32,18 +32,29 @@ struct edge_item *ferry_edge_session_pop(struct edge_session *s)
 	return item;
 }
 
-static void free_session(struct edge_session *s)
+void ferry_edge_session_free(struct edge_session *s)
 {
 	ferry_kv_cache_free(s->kv);
 	free(s->ids);
 	free(s);
 }
 
-void ferry_edge_session_close(struct edge_session *s)
+void ferry_edge_session_unlink(struct edge_session *s)
 {
 	struct edge_peer *p = s->peer;
 	struct ferry_edge *e = p->edge;
 	struct edge_session **at = &e->sessions;
+
+	while (*at != s)
+		at = &(*at)->next;
+	*at = s->next;
+	p->n_sessions--;
+	e->stats.n_sessions--;
+}
+
+void ferry_edge_session_close(struct edge_session *s)
+{
+	struct ferry_edge *e = s->peer->edge;
 
 	while (s->items)
 		free(ferry_edge_session_pop(s));
@@ -51,24 +62,9 @@ void ferry_edge_session_close(struct edge_session *s)
 		s->closing = true;
 		return;
 	}
-	while (*at != s)
-		at = &(*at)->next;
-	*at = s->next;
-	p->n_sessions--;
-	e->stats.n_sessions--;
+	ferry_edge_session_unlink(s);
 	e->stats.kv_bytes -= s->kv_bytes;
-	free_session(s);
-}
-
-void ferry_edge_session_close_all(struct edge_peer *p)
-{
-	struct edge_session *s = p->edge->sessions, *next;
-
-	for (; s; s = next) {
-		next = s->next;
-		if (s->peer == p)
-			ferry_edge_session_close(s);
-	}
+	ferry_edge_session_free(s);
 }
 
 static struct ferry_sampling from_wire(const struct ferry_wire_sampling *w)
@@ -84,6 +80,19 @@ static struct ferry_sampling from_wire(const struct ferry_wire_sampling *w)
 	};
 }
 
+static struct ferry_wire_sampling to_wire(const struct ferry_sampling *s)
+{
+	return (struct ferry_wire_sampling){
+		.temperature = s->temperature,
+		.top_k = s->top_k,
+		.top_p = s->top_p,
+		.min_p = s->min_p,
+		.repeat_penalty = s->repeat_penalty,
+		.repeat_window = s->repeat_window,
+		.seed = s->seed,
+	};
+}
+
 /* 0, or the code of what is wrong, in @why. */
 static uint16_t check_open(const struct edge_peer *p, const struct ferry_wire_open *o,
 			   struct ferry_error *why)
@@ -91,7 +100,7 @@ static uint16_t check_open(const struct edge_peer *p, const struct ferry_wire_op
 	const struct ferry_edge *e = p->edge;
 	const struct edge_model *m = p->serves;
 	struct ferry_sampling sampling = from_wire(&o->sampling);
-	uint64_t kv_bytes;
+	uint64_t kv_bytes, free_bytes;
 
 	if (e->draining) {
 		ferry_fail(why, FERRY_ERROR_PEER, -ESHUTDOWN, "this edge is stopping");
@@ -132,14 +141,16 @@ static uint16_t check_open(const struct edge_peer *p, const struct ferry_wire_op
 		return 0;
 	kv_bytes = ferry_kv_cache_bytes(m->model, o->layer_begin, o->layer_end, o->n_ctx,
 					(enum ferry_kv_type)o->kv);
-	if (kv_bytes > e->options.kv_budget_bytes - e->stats.kv_bytes) {
+	/* Lost sessions give way, but not for one that does not fit anyway. */
+	free_bytes = ferry_edge_free_kv(e);
+	if (kv_bytes > free_bytes) {
 		ferry_fail(why, FERRY_ERROR_PEER, -ENOMEM,
 			   "a KV cache of %llu bytes: this edge has %llu left; ask for a shorter "
 			   "context",
-			   (unsigned long long)kv_bytes,
-			   (unsigned long long)(e->options.kv_budget_bytes - e->stats.kv_bytes));
+			   (unsigned long long)kv_bytes, (unsigned long long)free_bytes);
 		return FERRY_CODE_MEMORY;
 	}
+	ferry_edge_lease_make_room(p->edge, kv_bytes);
 	return 0;
 }
 
@@ -170,6 +181,7 @@ static struct edge_session *new_session(struct edge_peer *p, const struct ferry_
 	s->sampling = from_wire(&o->sampling);
 	s->items_tail = &s->items;
 	ferry_edge_auth_opened(s);
+	ferry_edge_lease_new(s);
 	s->next = e->sessions;
 	e->sessions = s;
 	p->n_sessions++;
@@ -178,34 +190,54 @@ static struct edge_session *new_session(struct edge_peer *p, const struct ferry_
 	return s;
 }
 
-void ferry_edge_session_open(struct edge_peer *p, const struct ferry_wire_message *m)
+/* A session as @o asks for, and the word about it; NULL where it was refused. */
+static struct edge_session *open_session(struct edge_peer *p, uint32_t request,
+					 const struct ferry_wire_open *o)
 {
-	const struct ferry_wire_open *o = &m->open;
-	struct ferry_wire_message reply = {.type = FERRY_MESSAGE_OPENED, .request = m->request};
 	struct edge_session *s;
 	struct ferry_error why;
 	uint16_t code;
 
 	if (ferry_edge_session_find(p, o->session)) {
-		ferry_edge_peer_refuse(p, m->request, o->session, FERRY_CODE_SESSION,
+		ferry_edge_peer_refuse(p, request, o->session, FERRY_CODE_SESSION,
 				       "session %u is open already", o->session);
-		return;
+		return NULL;
 	}
 	code = check_open(p, o, &why);
 	if (!code)
 		code = ferry_edge_auth_open(p, o, &why);
 	s = code ? NULL : new_session(p, o, &why);
-	if (!s) {
-		ferry_edge_peer_refuse(p, m->request, o->session, code ? code : FERRY_CODE_MEMORY,
+	if (!s)
+		ferry_edge_peer_refuse(p, request, o->session, code ? code : FERRY_CODE_MEMORY,
 				       "%s", why.text);
-		return;
-	}
-	reply.opened = (struct ferry_wire_opened){s->id, s->n_ctx, s->kv_bytes};
+	return s;
+}
+
+static void send_opened(struct edge_session *s, uint32_t request)
+{
+	struct ferry_wire_message reply = {.type = FERRY_MESSAGE_OPENED, .request = request};
+	struct edge_peer *p = s->peer;
+
+	reply.opened = (struct ferry_wire_opened){
+		.session = s->id,
+		.n_ctx = s->n_ctx,
+		.kv_bytes = s->kv_bytes,
+		.lease_ms = ferry_edge_lease_ms(p->edge, s),
+	};
+	memcpy(reply.opened.lease, s->lease, sizeof(s->lease));
 	ferry_log(p->edge->options.log, FERRY_LOG_DEBUG,
 		  "%s: session %u, layers %u to %u%s, %u positions, %llu KiB",
 		  ferry_link_name(p->link), s->id, s->begin, s->end, s->head ? " and the head" : "",
 		  s->n_ctx, (unsigned long long)(s->kv_bytes >> 10));
 	ferry_edge_peer_send(p, &reply);
+}
+
+void ferry_edge_session_open(struct edge_peer *p, const struct ferry_wire_message *m)
+{
+	struct edge_session *s = open_session(p, m->request, &m->open);
+
+	if (s)
+		send_opened(s, m->request);
 }
 
 static bool window_allows(struct edge_peer *p, const struct ferry_frame *frame)
@@ -315,6 +347,45 @@ void ferry_edge_session_truncate(struct edge_session *s, const struct ferry_wire
 	s->prefix = t->prefix;
 }
 
+void ferry_edge_session_fork(struct edge_session *s, const struct ferry_wire_message *m)
+{
+	const struct ferry_wire_fork *f = &m->fork;
+	struct ferry_wire_open o = {
+		.session = f->child,
+		.layer_begin = s->begin,
+		.layer_end = s->end,
+		.n_ctx = s->n_ctx,
+		.head = s->head,
+		.kv = s->kv ? (uint8_t)s->kv->type : 0,
+		.sampling = to_wire(&s->sampling),
+	};
+	struct edge_session *child;
+
+	if (f->position > s->n_past || (f->position == s->n_past && f->prefix != s->prefix)) {
+		ferry_edge_peer_refuse(s->peer, m->request, s->id, FERRY_CODE_HISTORY,
+				       "cannot fork session %u at position %u: it holds %u, of "
+				       "another history",
+				       s->id, f->position, s->n_past);
+		return;
+	}
+	child = open_session(s->peer, m->request, &o);
+	if (!child)
+		return;
+	if (s->ids && ferry_edge_session_note_ids(child, 0, NULL, f->position)) {
+		ferry_edge_peer_refuse(s->peer, m->request, f->child, FERRY_CODE_MEMORY,
+				       "out of memory for token ids");
+		ferry_edge_session_close(child);
+		return;
+	}
+	if (s->ids)
+		memcpy(child->ids, s->ids, f->position * sizeof(*s->ids));
+	if (s->kv)
+		ferry_kv_cache_copy(child->kv, s->kv, f->position);
+	child->n_past = f->position;
+	child->prefix = f->prefix;
+	send_opened(child, m->request);
+}
+
 void ferry_edge_session_set_sampling(struct edge_session *s, const struct ferry_wire_message *m)
 {
 	struct ferry_sampling sampling = from_wire(&m->sampling.sampling);
@@ -338,7 +409,7 @@ int ferry_edge_session_note_ids(struct edge_session *s, uint32_t first, const ui
 			return -ENOMEM;
 		memset(s->ids, 0xff, (size_t)s->n_ctx * sizeof(*s->ids)); /* all -1 */
 	}
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; ids && i < n; i++)
 		s->ids[first + i] = (int32_t)ferry_load_le32(ids + 4 * (size_t)i);
 	return 0;
 }

@@ -318,6 +318,7 @@ static void send_result(const struct edge_job *j)
 	e->stats.n_works++;
 	e->stats.n_tokens += w->n_tokens;
 	e->stats.compute_us += computed;
+	e->queue_us = (uint32_t)((7ull * e->queue_us + m.result.queue_us) / 8);
 	ferry_edge_peer_send(j->session->peer, &m);
 }
 

@@ -25,6 +25,10 @@ const char *ferry_message_name(uint8_t type)
 		return "PROFILE";
 	case FERRY_MESSAGE_PROFILED:
 		return "PROFILED";
+	case FERRY_MESSAGE_LOAD:
+		return "LOAD";
+	case FERRY_MESSAGE_LOADED:
+		return "LOADED";
 	case FERRY_MESSAGE_OPEN:
 		return "OPEN";
 	case FERRY_MESSAGE_OPENED:
@@ -41,6 +45,12 @@ const char *ferry_message_name(uint8_t type)
 		return "RESULT";
 	case FERRY_MESSAGE_CANCEL:
 		return "CANCEL";
+	case FERRY_MESSAGE_ATTACH:
+		return "ATTACH";
+	case FERRY_MESSAGE_ATTACHED:
+		return "ATTACHED";
+	case FERRY_MESSAGE_FORK:
+		return "FORK";
 	}
 	return NULL;
 }

@@ -16,8 +16,8 @@ enum {
 	FERRY_FRAME_HEADER = 16,
 
 	/* A version is major << 8 | minor. */
-	FERRY_WIRE_VERSION_MIN = 0x0001,
-	FERRY_WIRE_VERSION_MAX = 0x0001,
+	FERRY_WIRE_VERSION_MIN = 0x0100,
+	FERRY_WIRE_VERSION_MAX = 0x0100,
 
 	/* Of a body: until the handshake is over, and at most ever. A peer that has not said who it
 	 * is cannot make this one allocate more than the first. */
@@ -34,14 +34,19 @@ enum ferry_message_type {
 	FERRY_MESSAGE_PONG = 6,	     /* either: answer to PING */
 	FERRY_MESSAGE_PROFILE = 7,   /* device: how fast are you? */
 	FERRY_MESSAGE_PROFILED = 8,  /* edge: answer to PROFILE */
+	FERRY_MESSAGE_LOAD = 9,	     /* device: how busy are you? */
+	FERRY_MESSAGE_LOADED = 10,   /* edge: answer to LOAD */
 	FERRY_MESSAGE_OPEN = 16,     /* device: a session, please */
-	FERRY_MESSAGE_OPENED = 17,   /* edge: answer to OPEN */
+	FERRY_MESSAGE_OPENED = 17,   /* edge: answer to OPEN and FORK */
 	FERRY_MESSAGE_CLOSE = 18,    /* device: forget the session; no answer */
 	FERRY_MESSAGE_SAMPLING = 19, /* device: other sampling parameters; no answer */
 	FERRY_MESSAGE_TRUNCATE = 20, /* device: forget positions; no answer */
 	FERRY_MESSAGE_WORK = 21,     /* device: run tokens through the layers */
 	FERRY_MESSAGE_RESULT = 22,   /* edge: answer to WORK */
 	FERRY_MESSAGE_CANCEL = 23,   /* device: drop what is still queued; no answer */
+	FERRY_MESSAGE_ATTACH = 24,   /* device: the session of a lost connection, by its lease */
+	FERRY_MESSAGE_ATTACHED = 25, /* edge: answer to ATTACH */
+	FERRY_MESSAGE_FORK = 26,     /* device: another session that begins like this one */
 };
 
 /* "WORK"; "message type 77" has no name: NULL. */

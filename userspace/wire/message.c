@@ -33,6 +33,7 @@ void ferry_wire_message_encode(struct ferry_writer *w, const struct ferry_wire_m
 		ferry_wire_error_encode(w, &m->error);
 		return;
 	case FERRY_MESSAGE_BYE:
+	case FERRY_MESSAGE_LOAD:
 		return;
 	case FERRY_MESSAGE_PING:
 		ferry_wire_ping_encode(w, &m->ping);
@@ -45,6 +46,9 @@ void ferry_wire_message_encode(struct ferry_writer *w, const struct ferry_wire_m
 		return;
 	case FERRY_MESSAGE_PROFILED:
 		ferry_wire_profiled_encode(w, &m->profiled);
+		return;
+	case FERRY_MESSAGE_LOADED:
+		ferry_wire_loaded_encode(w, &m->loaded);
 		return;
 	case FERRY_MESSAGE_OPEN:
 		ferry_wire_open_encode(w, &m->open);
@@ -70,6 +74,15 @@ void ferry_wire_message_encode(struct ferry_writer *w, const struct ferry_wire_m
 	case FERRY_MESSAGE_CANCEL:
 		ferry_wire_cancel_encode(w, &m->cancel);
 		return;
+	case FERRY_MESSAGE_ATTACH:
+		ferry_wire_attach_encode(w, &m->attach);
+		return;
+	case FERRY_MESSAGE_ATTACHED:
+		ferry_wire_attached_encode(w, &m->attached);
+		return;
+	case FERRY_MESSAGE_FORK:
+		ferry_wire_fork_encode(w, &m->fork);
+		return;
 	}
 	w->failed = true;
 }
@@ -92,6 +105,7 @@ static const char *read_body(struct ferry_reader *r, struct ferry_wire_message *
 	case FERRY_MESSAGE_ERROR:
 		return ferry_wire_error_read(r, &m->error);
 	case FERRY_MESSAGE_BYE:
+	case FERRY_MESSAGE_LOAD:
 		return NULL;
 	case FERRY_MESSAGE_PING:
 		return ferry_wire_ping_read(r, &m->ping);
@@ -101,6 +115,8 @@ static const char *read_body(struct ferry_reader *r, struct ferry_wire_message *
 		return ferry_wire_profile_read(r, &m->profile);
 	case FERRY_MESSAGE_PROFILED:
 		return ferry_wire_profiled_read(r, &m->profiled);
+	case FERRY_MESSAGE_LOADED:
+		return ferry_wire_loaded_read(r, &m->loaded);
 	case FERRY_MESSAGE_OPEN:
 		return ferry_wire_open_read(r, &m->open);
 	case FERRY_MESSAGE_OPENED:
@@ -117,6 +133,12 @@ static const char *read_body(struct ferry_reader *r, struct ferry_wire_message *
 		return ferry_wire_result_read(r, &m->result);
 	case FERRY_MESSAGE_CANCEL:
 		return ferry_wire_cancel_read(r, &m->cancel);
+	case FERRY_MESSAGE_ATTACH:
+		return ferry_wire_attach_read(r, &m->attach);
+	case FERRY_MESSAGE_ATTACHED:
+		return ferry_wire_attached_read(r, &m->attached);
+	case FERRY_MESSAGE_FORK:
+		return ferry_wire_fork_read(r, &m->fork);
 	}
 	return "its type does not exist in this version";
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The messages of the node protocol, version 0.1: what is in a frame's body.
+ * The messages of the node protocol, version 1.0: what is in a frame's body.
  * Documentation/protocol.md describes each field; the order of the fields here is that on the wire.
  *
  * A decoder accepts exactly what the encoder writes: a body that is too short, too long, or has
@@ -24,6 +24,7 @@ enum {
 	FERRY_WIRE_ERROR_TEXT = 400,	     /* bytes of an error's sentence */
 	FERRY_WIRE_PING_PAYLOAD = 256 << 10, /* bytes, there and back */
 	FERRY_WIRE_MAX_LAYERS = 65536,
+	FERRY_WIRE_LEASE = 16, /* bytes of a token */
 };
 
 /* How hidden states are written. A bit set of them is 1 << encoding | ... */
@@ -137,6 +138,15 @@ struct ferry_wire_profiled {
 	const uint8_t *layers; /* [n_layers] of 8 bytes: ferry_wire_layer_time() */
 };
 
+/* What an edge has to do; LOAD, which asks for it, has no body. */
+struct ferry_wire_loaded {
+	uint32_t n_sessions;	/* of connected devices */
+	uint32_t n_leased;	/* of lost connections, kept by their leases */
+	uint32_t n_waiting;	/* WORKs that are queued, of all devices */
+	uint32_t queue_us;	/* that the WORKs done last waited for their turn, on average */
+	uint64_t free_kv_bytes; /* those of leased sessions count as free: they would give way */
+};
+
 struct ferry_wire_layer_time {
 	uint32_t decode_ns;  /* one token */
 	uint32_t prefill_ns; /* per token of a prompt chunk */
@@ -168,6 +178,31 @@ struct ferry_wire_opened {
 	uint32_t session;
 	uint32_t n_ctx;
 	uint64_t kv_bytes;
+	uint32_t lease_ms; /* for which the edge keeps the session of a lost connection; 0: not */
+	uint8_t lease[FERRY_WIRE_LEASE]; /* all 0 without one */
+};
+
+/* Takes the session of a connection that is lost, or of which the edge does not know it yet. */
+struct ferry_wire_attach {
+	uint32_t session; /* its number on this connection */
+	uint8_t lease[FERRY_WIRE_LEASE];
+	uint32_t position; /* up to which both hold the same history for certain */
+	uint64_t prefix;   /* there */
+};
+
+struct ferry_wire_attached {
+	uint32_t session;
+	uint32_t n_ctx;
+	uint32_t position; /* that the edge holds */
+	uint32_t lease_ms;
+	uint64_t prefix; /* there */
+};
+
+struct ferry_wire_fork {
+	uint32_t session;
+	uint32_t child;	   /* the new session's number */
+	uint32_t position; /* what both share: [0, position) */
+	uint64_t prefix;   /* there */
 };
 
 struct ferry_wire_close {
@@ -227,7 +262,7 @@ struct ferry_wire_cancel {
 };
 
 struct ferry_wire_message {
-	uint8_t type; /* enum ferry_message_type; BYE has no body */
+	uint8_t type; /* enum ferry_message_type; BYE and LOAD have no body */
 	uint32_t request;
 	union {
 		struct ferry_wire_hello hello;
@@ -237,6 +272,7 @@ struct ferry_wire_message {
 		struct ferry_wire_pong pong;
 		struct ferry_wire_profile profile;
 		struct ferry_wire_profiled profiled;
+		struct ferry_wire_loaded loaded;
 		struct ferry_wire_open open;
 		struct ferry_wire_opened opened;
 		struct ferry_wire_close close;
@@ -245,6 +281,9 @@ struct ferry_wire_message {
 		struct ferry_wire_work work;
 		struct ferry_wire_result result;
 		struct ferry_wire_cancel cancel;
+		struct ferry_wire_attach attach;
+		struct ferry_wire_attached attached;
+		struct ferry_wire_fork fork;
 	};
 };
 
@@ -285,6 +324,7 @@ FERRY_WIRE_PAIR(ping);
 FERRY_WIRE_PAIR(pong);
 FERRY_WIRE_PAIR(profile);
 FERRY_WIRE_PAIR(profiled);
+FERRY_WIRE_PAIR(loaded);
 FERRY_WIRE_PAIR(open);
 FERRY_WIRE_PAIR(opened);
 FERRY_WIRE_PAIR(close);
@@ -293,6 +333,9 @@ FERRY_WIRE_PAIR(truncate);
 FERRY_WIRE_PAIR(work);
 FERRY_WIRE_PAIR(result);
 FERRY_WIRE_PAIR(cancel);
+FERRY_WIRE_PAIR(attach);
+FERRY_WIRE_PAIR(attached);
+FERRY_WIRE_PAIR(fork);
 #undef FERRY_WIRE_PAIR
 
 #endif

@@ -107,3 +107,22 @@ void ferry_wire_layer_time_set(uint8_t *layers, uint32_t i, struct ferry_wire_la
 	ferry_store_le32(p, t.decode_ns);
 	ferry_store_le32(p + 4, t.prefill_ns);
 }
+
+void ferry_wire_loaded_encode(struct ferry_writer *w, const struct ferry_wire_loaded *m)
+{
+	ferry_write_le32(w, m->n_sessions);
+	ferry_write_le32(w, m->n_leased);
+	ferry_write_le32(w, m->n_waiting);
+	ferry_write_le32(w, m->queue_us);
+	ferry_write_le64(w, m->free_kv_bytes);
+}
+
+const char *ferry_wire_loaded_read(struct ferry_reader *r, struct ferry_wire_loaded *m)
+{
+	m->n_sessions = ferry_read_le32(r);
+	m->n_leased = ferry_read_le32(r);
+	m->n_waiting = ferry_read_le32(r);
+	m->queue_us = ferry_read_le32(r);
+	m->free_kv_bytes = ferry_read_le64(r);
+	return NULL;
+}

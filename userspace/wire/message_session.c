@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* OPEN, OPENED, CLOSE, SAMPLING, TRUNCATE, CANCEL: the life of a session on the edge. */
+/* OPEN, OPENED, CLOSE, SAMPLING, TRUNCATE, CANCEL, ATTACH, ATTACHED, FORK: the life of a session
+ * on the edge. */
 #include "wire/message.h"
 
 #include "base/bytes.h"
@@ -66,6 +67,16 @@ void ferry_wire_opened_encode(struct ferry_writer *w, const struct ferry_wire_op
 	ferry_write_le32(w, m->session);
 	ferry_write_le32(w, m->n_ctx);
 	ferry_write_le64(w, m->kv_bytes);
+	ferry_write_le32(w, m->lease_ms);
+	ferry_write_bytes(w, m->lease, sizeof(m->lease));
+}
+
+static void read_lease(struct ferry_reader *r, uint8_t lease[FERRY_WIRE_LEASE])
+{
+	const uint8_t *bytes = ferry_read_bytes(r, FERRY_WIRE_LEASE);
+
+	if (bytes)
+		memcpy(lease, bytes, FERRY_WIRE_LEASE);
 }
 
 const char *ferry_wire_opened_read(struct ferry_reader *r, struct ferry_wire_opened *m)
@@ -73,6 +84,8 @@ const char *ferry_wire_opened_read(struct ferry_reader *r, struct ferry_wire_ope
 	m->session = ferry_read_le32(r);
 	m->n_ctx = ferry_read_le32(r);
 	m->kv_bytes = ferry_read_le64(r);
+	m->lease_ms = ferry_read_le32(r);
+	read_lease(r, m->lease);
 	return NULL;
 }
 
@@ -126,4 +139,59 @@ const char *ferry_wire_cancel_read(struct ferry_reader *r, struct ferry_wire_can
 	m->session = ferry_read_le32(r);
 	m->request = ferry_read_le32(r);
 	return NULL;
+}
+
+void ferry_wire_attach_encode(struct ferry_writer *w, const struct ferry_wire_attach *m)
+{
+	ferry_write_le32(w, m->session);
+	ferry_write_bytes(w, m->lease, sizeof(m->lease));
+	ferry_write_le32(w, m->position);
+	ferry_write_le64(w, m->prefix);
+}
+
+const char *ferry_wire_attach_read(struct ferry_reader *r, struct ferry_wire_attach *m)
+{
+	m->session = ferry_read_le32(r);
+	read_lease(r, m->lease);
+	m->position = ferry_read_le32(r);
+	m->prefix = ferry_read_le64(r);
+	return !r->failed && !m->session ? "session 0 does not exist" : NULL;
+}
+
+void ferry_wire_attached_encode(struct ferry_writer *w, const struct ferry_wire_attached *m)
+{
+	ferry_write_le32(w, m->session);
+	ferry_write_le32(w, m->n_ctx);
+	ferry_write_le32(w, m->position);
+	ferry_write_le32(w, m->lease_ms);
+	ferry_write_le64(w, m->prefix);
+}
+
+const char *ferry_wire_attached_read(struct ferry_reader *r, struct ferry_wire_attached *m)
+{
+	m->session = ferry_read_le32(r);
+	m->n_ctx = ferry_read_le32(r);
+	m->position = ferry_read_le32(r);
+	m->lease_ms = ferry_read_le32(r);
+	m->prefix = ferry_read_le64(r);
+	if (!r->failed && m->position > m->n_ctx)
+		return "its position lies outside its context";
+	return NULL;
+}
+
+void ferry_wire_fork_encode(struct ferry_writer *w, const struct ferry_wire_fork *m)
+{
+	ferry_write_le32(w, m->session);
+	ferry_write_le32(w, m->child);
+	ferry_write_le32(w, m->position);
+	ferry_write_le64(w, m->prefix);
+}
+
+const char *ferry_wire_fork_read(struct ferry_reader *r, struct ferry_wire_fork *m)
+{
+	m->session = ferry_read_le32(r);
+	m->child = ferry_read_le32(r);
+	m->position = ferry_read_le32(r);
+	m->prefix = ferry_read_le64(r);
+	return !r->failed && !m->child ? "session 0 does not exist" : NULL;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every message of version 0.1 once, with the bytes of its body, which were computed apart from the
+ * Every message of version 1.0 once, with the bytes of its body, which were computed apart from the
  * encoder (Python's struct). A change here is a change of the protocol.
  */
 #ifndef FERRY_TESTS_GOLDEN_H
@@ -24,10 +24,16 @@ static const uint8_t golden_42[] = {42, 0, 0, 0};
 		.repeat_penalty = 1.1f, .repeat_window = 64, .seed = 0x1122334455667788 \
 	}
 
+#define GOLDEN_LEASE                                                                          \
+	{                                                                                     \
+		0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8, 0xa9, 0xaa, 0xab, 0xac, \
+			0xad, 0xae, 0xaf                                                      \
+	}
+
 static const struct golden goldens[] = {
 	{{.type = FERRY_MESSAGE_HELLO,
-	  .hello = {.version_min = 1,
-		    .version_max = 1,
+	  .hello = {.version_min = 0x0100,
+		    .version_max = 0x0100,
 		    .model = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
 			      16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31},
 		    .n_layers = 32,
@@ -38,10 +44,10 @@ static const struct golden goldens[] = {
 		    .parts = FERRY_PART_HEAD,
 		    .encodings = 3,
 		    .max_frame = 8 << 20}},
-	 "01000100000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20000000"
+	 "00010001000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20000000"
 	 "00080000007d000008000000200000000203000000008000"},
 	{{.type = FERRY_MESSAGE_WELCOME,
-	  .welcome = {.version = 1,
+	  .welcome = {.version = 0x0100,
 		      .parts = FERRY_PART_EMBEDDING | FERRY_PART_HEAD,
 		      .encodings = 1,
 		      .layer_begin = 0,
@@ -54,7 +60,7 @@ static const struct golden goldens[] = {
 		      .window_bytes = 16 << 20,
 		      .idle_ms = 600000,
 		      .free_kv_bytes = 1ull << 33}},
-	 "010003010000000020000000000080000010000040000000080000001000000000000001c0270900"
+	 "000103010000000020000000000080000010000040000000080000001000000000000001c0270900"
 	 "0000000002000000"},
 	{{.type = FERRY_MESSAGE_ERROR,
 	  .error = {.code = FERRY_CODE_HISTORY,
@@ -91,8 +97,12 @@ static const struct golden goldens[] = {
 	 "05000000080000002000000000040000010000000000003f280000006666663fcdcc4c3dcdcc8c3f"
 	 "400000008877665544332211"},
 	{{.type = FERRY_MESSAGE_OPENED,
-	  .opened = {.session = 5, .n_ctx = 1024, .kv_bytes = 123456789012}},
-	 "0500000000040000141a99be1c000000"},
+	  .opened = {.session = 5,
+		     .n_ctx = 1024,
+		     .kv_bytes = 123456789012,
+		     .lease_ms = 60000,
+		     .lease = GOLDEN_LEASE}},
+	 "0500000000040000141a99be1c00000060ea0000a0a1a2a3a4a5a6a7a8a9aaabacadaeaf"},
 	{{.type = FERRY_MESSAGE_CLOSE, .close = {.session = 5}}, "05000000"},
 	{{.type = FERRY_MESSAGE_SAMPLING, .sampling = {.session = 5, .sampling = GOLDEN_SAMPLING}},
 	 "050000000000003f280000006666663fcdcc4c3dcdcc8c3f400000008877665544332211"},
@@ -128,6 +138,31 @@ static const struct golden goldens[] = {
 	 "05000000120000000100000004000000dc050000140000002a000000"},
 	{{.type = FERRY_MESSAGE_CANCEL, .cancel = {.session = 5, .request = 77}},
 	 "050000004d000000"},
+	{{.type = FERRY_MESSAGE_LOAD}, ""},
+	{{.type = FERRY_MESSAGE_LOADED,
+	  .loaded = {.n_sessions = 3,
+		     .n_leased = 1,
+		     .n_waiting = 7,
+		     .queue_us = 1500,
+		     .free_kv_bytes = 1ull << 33}},
+	 "030000000100000007000000dc0500000000000002000000"},
+	{{.type = FERRY_MESSAGE_ATTACH,
+	  .attach = {.session = 6,
+		     .lease = GOLDEN_LEASE,
+		     .position = 17,
+		     .prefix = 0x8877665544332211}},
+	 "06000000a0a1a2a3a4a5a6a7a8a9aaabacadaeaf"
+	 "110000001122334455667788"},
+	{{.type = FERRY_MESSAGE_ATTACHED,
+	  .attached = {.session = 6,
+		       .n_ctx = 1024,
+		       .position = 18,
+		       .lease_ms = 60000,
+		       .prefix = 0x8877665544332211}},
+	 "06000000000400001200000060ea00001122334455667788"},
+	{{.type = FERRY_MESSAGE_FORK,
+	  .fork = {.session = 5, .child = 6, .position = 17, .prefix = 0x8877665544332211}},
+	 "0500000006000000110000001122334455667788"},
 };
 
 enum { N_GOLDENS = sizeof(goldens) / sizeof(goldens[0]) };

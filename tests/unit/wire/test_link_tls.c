@@ -403,7 +403,7 @@ static void a_stall_inside_a_record_ends_in_a_deadline(void **state)
 	struct ferry_link_times times = {20000, 20000, SHORT_MS, 0};
 	struct rig *r = rig_new(false, &times);
 	struct raw raws[6];
-	uint8_t frame[16] = "FRRY\x01\0\x04";
+	uint8_t frame[16] = "FRRY\0\x01\x04";
 
 	(void)state;
 	for (unsigned i = 0; i < 6; i++) {
@@ -442,7 +442,7 @@ static void silence_between_records_is_no_stall(void **state)
 static void a_cut_is_told_apart_from_an_end(void **state)
 {
 	struct rig *r = rig_new(false, &patient);
-	uint8_t frame[16] = "FRRY\x01\0\x04";
+	uint8_t frame[16] = "FRRY\0\x01\x04";
 	struct raw raws[3];
 
 	(void)state;
@@ -512,7 +512,7 @@ static void a_link_that_was_closed_says_no_more(void **state)
 	raw_shake_hands(r, &w);
 	ferry_link_establish(r->edges[0].link, V, FERRY_FRAME_MAX);
 	for (int i = 0; i < 4; i++)
-		memcpy(frames + 16 * i, "FRRY\x01\0\x04\0\0\0\0\0\0\0\0\0", 16);
+		memcpy(frames + 16 * i, "FRRY\0\x01\x04\0\0\0\0\0\0\0\0\0", 16);
 	assert_int_equal(ferry_tls_send(w.tls, frames, sizeof(frames), NULL), 0);
 	raw_send(&w, SIZE_MAX);
 	TURN_UNTIL(r, r->edges[0].n_frames);

@@ -180,6 +180,9 @@ static void values_that_make_no_sense_are_refused(void **state)
 		{FERRY_MESSAGE_WORK, 15, 1, "reserved"},
 		{FERRY_MESSAGE_WORK, 32, 17, "yet to come"},
 		{FERRY_MESSAGE_WORK, 39, 0x40, "too short"}, /* 2^30 ids */
+		{FERRY_MESSAGE_ATTACH, 0, 0, "session 0"},
+		{FERRY_MESSAGE_ATTACHED, 9, 5, "outside its context"},
+		{FERRY_MESSAGE_FORK, 4, 0, "session 0"},
 		{FERRY_MESSAGE_RESULT, 12, 5, "output does not exist"},
 		{FERRY_MESSAGE_RESULT, 13, 4, "encoding does not exist"},
 		{FERRY_MESSAGE_RESULT, 15, 1, "reserved"},
