@@ -10,7 +10,7 @@ MESON_SETUP = meson setup --prefix=$(PREFIX)
 NINJA       = ninja
 
 .DEFAULT_GOAL := all
-.PHONY: all demo check check-arm asan fuzz bench install uninstall kmod modules_install modules_uninstall debug-kernel vm-check vm-debug vm-bench format format-check setup clean help
+.PHONY: all demo check check-arm asan fuzz chaos bench install uninstall kmod modules_install modules_uninstall debug-kernel vm-check vm-debug vm-bench format format-check setup clean help
 
 all: $(BUILD)/build.ninja ## build the library, the command and the BPF programs into build/
 	$(NINJA) -C $(BUILD)
@@ -36,6 +36,9 @@ asan: setup ## build with address and undefined-behaviour sanitizers into build-
 
 fuzz: setup ## fuzz every decoder for FUZZ_SECONDS each (default 600)
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-600} scripts/check fuzz
+
+chaos: setup all ## break links and edges under conversations, FAULTS times (default 2000), from SEED (default 1)
+	$(BUILD)/tests/node/test_chaos -n $${FAULTS:-2000} -s $${SEED:-1}
 
 bench: setup all ## print the figures of Documentation/measuring.md that come from this machine
 	BUILD=$(BUILD) scripts/bench

@@ -150,6 +150,13 @@ enum ferry_kv {
 	FERRY_KV_CACHE_Q8 = 2, /* about half of F16 */
 };
 
+/* What to do when an edge is lost in the middle of a conversation. */
+enum ferry_fallback {
+	FERRY_FALLBACK_LOCAL = 0, /* go on here, and come back when an edge can be reached */
+	FERRY_FALLBACK_WAIT = 1,  /* wait for an edge */
+	FERRY_FALLBACK_FAIL = 2,  /* the call fails */
+};
+
 /* How hidden states travel to the edge and back. */
 enum ferry_link_codec {
 	FERRY_LINK_CODEC_DEFAULT = 0, /* INT8 */
@@ -162,13 +169,21 @@ enum ferry_link_codec {
 
 struct ferry_session_options {
 	size_t size;
-	uint32_t n_ctx;	      /* positions; 0: the model's own, 4096 at most */
-	uint32_t n_threads;   /* 0: the CPUs that this process may use */
-	int32_t kv;	      /* enum ferry_kv */
-	const char *edge;     /* "HOST:PORT", "[V6]:PORT", or NULL */
-	int32_t split;	      /* enum ferry_split or a layer; ignored without an edge */
-	uint32_t deadline_ms; /* for every wait on the edge; 0: 5000 */
-	bool insecure;	      /* no encryption, even off loopback and where keys are given */
+	uint32_t n_ctx;	    /* positions; 0: the model's own, 4096 at most */
+	uint32_t n_threads; /* 0: the CPUs that this process may use */
+	int32_t kv;	    /* enum ferry_kv */
+	/* "HOST:PORT" or "[V6]:PORT", or several with commas between them, the best first; or NULL */
+	const char *edge;
+	int32_t split;	       /* enum ferry_split or a layer; ignored without an edge */
+	uint32_t deadline_ms;  /* for every wait on the edge; 0: 5000 */
+	bool insecure;	       /* no encryption, even off loopback and where keys are given */
+	int32_t fallback;      /* enum ferry_fallback */
+	uint32_t wait_ms;      /* for FERRY_FALLBACK_WAIT; 0: 60000 */
+	uint32_t silence_ms;   /* with a fallback: least silence of a lost edge; 0: 150 */
+	uint32_t warm_percent; /* of the time spent waiting: compute the edge's layers here, too */
+	/* Called with each decision in one line, valid during the call; or NULL. */
+	void (*on_decision)(void *data, const char *line);
+	void *data;
 	/*
 	 * Directory with this machine's key and the file of whom it trusts, as `ferry keys` makes
 	 * them (see ferry_default_keys()); NULL: none. With keys the connection is encrypted;
@@ -176,7 +191,7 @@ struct ferry_session_options {
 	 */
 	const char *keys;
 	const char *ca, *certificate, *key; /* PEM files instead: all three or none */
-	int32_t codec;	      /* enum ferry_link_codec */
+	int32_t codec;			    /* enum ferry_link_codec */
 };
 #define FERRY_SESSION_OPTIONS_INIT                                                      \
 	{                                                                               \
@@ -234,6 +249,15 @@ FERRY_API int ferry_session_next(struct ferry_session *session,
 				 const struct ferry_sampling_options *sampling, int32_t *id,
 				 bool *ended, struct ferry_error *err);
 
+/**
+ * ferry_session_move - run other layers on the edge, from the next token on; tokens stay the same.
+ * @split: layers that run here, or FERRY_SPLIT_NONE
+ *
+ * Return: 0; -EINVAL; -ECANCELED; the codes of the edge, upon which all layers run here.
+ */
+FERRY_API int ferry_session_move(struct ferry_session *session, int32_t split,
+				 struct ferry_error *err);
+
 /* Forget all tokens from position @n on. */
 FERRY_API int ferry_session_truncate(struct ferry_session *session, size_t n,
 				     struct ferry_error *err);
@@ -279,7 +303,10 @@ struct ferry_session_stats {
 	uint64_t wait_us;    /* waiting for the edge, its computing included */
 	uint64_t bytes_sent; /* to the edge, framing included */
 	uint64_t bytes_received;
-	uint64_t rtt_us; /* of the link, smoothed; 0 without an edge */
+	uint64_t rtt_us;     /* of the link, smoothed; 0 without an edge */
+	uint32_t n_lost;     /* times that an edge failed or its link was lost */
+	uint32_t n_attached; /* times that a lost session was found again on its edge */
+	uint32_t n_moves;    /* times that layers went elsewhere */
 };
 #define FERRY_SESSION_STATS_INIT                           \
 	{                                                  \

@@ -38,7 +38,8 @@ struct direction {
 	int from, to;
 	struct chunk *head, **tail;
 	size_t queued;
-	uint64_t n_bytes;   /* ever */
+	uint64_t n_bytes; /* ever */
+	uint64_t last_release_us;
 	uint64_t depart_us; /* when the last byte left the sender's end of the link */
 	bool ended, shut;
 };
@@ -54,7 +55,12 @@ struct link_emulator {
 	int listen_fd, wake_fd;
 	uint16_t port;
 	pthread_t thread;
-	atomic_bool stop, freeze, cut;
+	atomic_bool stop, freeze, cut, refuse;
+	atomic_ullong delay_us, bytes_per_s, stalled_until_us;
+	atomic_uint target_port;
+	uint64_t random;
+	unsigned piece; /* of the trace */
+	uint64_t piece_ends_us;
 	struct pair pairs[MAX_PAIRS];
 };
 
@@ -82,12 +88,19 @@ static void close_pair(struct pair *p, bool reset)
 
 static void accept_one(struct link_emulator *e)
 {
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(e->o.target_port)};
+	uint16_t port = (uint16_t)atomic_load(&e->target_port);
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct linger hard = {1, 0};
 	int one = 1, device = accept4(e->listen_fd, NULL, NULL, SOCK_CLOEXEC), edge;
 	struct pair *p = e->pairs;
 
 	if (device < 0)
 		return;
+	if (atomic_load(&e->refuse)) {
+		setsockopt(device, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+		close(device);
+		return;
+	}
 	while (p < e->pairs + MAX_PAIRS && p->used)
 		p++;
 	edge = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -108,11 +121,26 @@ static void accept_one(struct link_emulator *e)
 	p->down = (struct direction){.from = edge, .to = device, .tail = &p->down.head};
 }
 
+/* xorshift64*: the same faults from the same seed. */
+static uint64_t draw(struct link_emulator *e, uint64_t below)
+{
+	e->random ^= e->random >> 12;
+	e->random ^= e->random << 25;
+	e->random ^= e->random >> 27;
+	return below ? (e->random * 0x2545f4914f6cdd1dull >> 16) % below : 0;
+}
+
+static bool happens(struct link_emulator *e, uint32_t ppm)
+{
+	return ppm && draw(e, 1000000) < ppm;
+}
+
 /* Takes what has come; false where the socket is broken. */
-static bool take(const struct link_emulator *e, struct direction *d, uint64_t now)
+static bool take(struct link_emulator *e, struct direction *d, uint64_t now)
 {
 	struct chunk *c = malloc(sizeof(*c) + READ_SIZE);
 	ssize_t n = recv(d->from, c->bytes, READ_SIZE, 0);
+	uint64_t rate, release;
 
 	if (n <= 0) {
 		free(c);
@@ -121,9 +149,18 @@ static bool take(const struct link_emulator *e, struct direction *d, uint64_t no
 	}
 	if (d->depart_us < now)
 		d->depart_us = now;
-	if (e->o.bytes_per_s)
-		d->depart_us += (uint64_t)n * 1000000 / e->o.bytes_per_s;
-	*c = (struct chunk){.release_us = d->depart_us + e->o.delay_us, .n = (size_t)n};
+	rate = atomic_load(&e->bytes_per_s);
+	if (rate)
+		d->depart_us += (uint64_t)n * 1000000 / rate;
+	if (happens(e, e->o.stall_ppm))
+		d->depart_us += e->o.stall_us;
+	if (happens(e, e->o.corrupt_ppm))
+		c->bytes[draw(e, (uint64_t)n)] ^= (uint8_t)(1u << draw(e, 8));
+	release = d->depart_us + atomic_load(&e->delay_us) + draw(e, e->o.jitter_us);
+	if (release < d->last_release_us)
+		release = d->last_release_us;
+	d->last_release_us = release;
+	*c = (struct chunk){.release_us = release, .n = (size_t)n};
 	*d->tail = c;
 	d->tail = &c->next;
 	d->queued += (size_t)n;
@@ -197,12 +234,40 @@ static void want(const struct link_emulator *e, const struct pair *p, struct pol
 	}
 }
 
+/* Whether nothing moves now; *next receives when that ends, if that is known. */
+static bool is_down(struct link_emulator *e, uint64_t now, uint64_t *next)
+{
+	uint64_t stalled = atomic_load(&e->stalled_until_us);
+	bool down = atomic_load(&e->freeze);
+
+	if (e->o.n_trace) {
+		const struct link_emulator_piece *p = &e->o.trace[e->piece];
+
+		while (now >= e->piece_ends_us) {
+			e->piece = e->piece_ends_us ? (e->piece + 1) % e->o.n_trace : 0;
+			p = &e->o.trace[e->piece];
+			e->piece_ends_us = (e->piece_ends_us ? e->piece_ends_us : now) + p->for_us;
+			atomic_store(&e->delay_us, p->delay_us);
+			atomic_store(&e->bytes_per_s, p->bytes_per_s);
+		}
+		down |= p->down;
+		*next = e->piece_ends_us;
+	}
+	if (stalled > now) {
+		down = true;
+		if (stalled < *next)
+			*next = stalled;
+	}
+	return down;
+}
+
 static void turn(struct link_emulator *e)
 {
 	bool cut = atomic_exchange(&e->cut, false);
 	struct pollfd fds[2 + 2 * MAX_PAIRS];
 	struct pair *of[MAX_PAIRS];
 	uint64_t now = ferry_now_us(), next = UINT64_MAX, left;
+	bool down = is_down(e, now, &next);
 	struct timespec ts;
 	unsigned n = 0;
 
@@ -211,7 +276,7 @@ static void turn(struct link_emulator *e)
 	for (struct pair *p = e->pairs; p < e->pairs + MAX_PAIRS; p++) {
 		if (p->used && cut)
 			close_pair(p, true);
-		if (!p->used || p->stalled || atomic_load(&e->freeze))
+		if (!p->used || p->stalled || down)
 			continue;
 		of[n] = p;
 		want(e, p, fds + 2 + 2 * n++, &next);
@@ -247,6 +312,10 @@ struct link_emulator *link_emulator_new(const struct link_emulator_options *o)
 
 	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	e->o = *o;
+	e->random = o->seed * 2 + 1;
+	atomic_store(&e->delay_us, o->delay_us);
+	atomic_store(&e->bytes_per_s, o->bytes_per_s);
+	atomic_store(&e->target_port, o->target_port);
 	if (!e->o.queue_bytes)
 		e->o.queue_bytes = MAX_QUEUED;
 	e->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -299,4 +368,32 @@ void link_emulator_cut(struct link_emulator *e)
 {
 	atomic_store(&e->cut, true);
 	wake(e);
+}
+
+void link_emulator_thaw(struct link_emulator *e)
+{
+	atomic_store(&e->freeze, false);
+	wake(e);
+}
+
+void link_emulator_refuse(struct link_emulator *e, bool refuse)
+{
+	atomic_store(&e->refuse, refuse);
+}
+
+void link_emulator_stall(struct link_emulator *e, uint64_t us)
+{
+	atomic_store(&e->stalled_until_us, ferry_now_us() + us);
+	wake(e);
+}
+
+void link_emulator_set(struct link_emulator *e, uint64_t delay_us, uint64_t bytes_per_s)
+{
+	atomic_store(&e->delay_us, delay_us);
+	atomic_store(&e->bytes_per_s, bytes_per_s);
+}
+
+void link_emulator_target(struct link_emulator *e, uint16_t port)
+{
+	atomic_store(&e->target_port, port);
 }

@@ -94,8 +94,11 @@ static void fake_stop(struct fake_edge *f)
 
 static struct ferry_node_session_options options(const char *address)
 {
-	return (struct ferry_node_session_options){
-		.n_ctx = 64, .edge = address, .split = 1, .deadline_ms = DEADLINE_MS};
+	return (struct ferry_node_session_options){.n_ctx = 64,
+						   .edge = address,
+						   .split = 1,
+						   .deadline_ms = DEADLINE_MS,
+						   .fallback = FERRY_NODE_FALLBACK_FAIL};
 }
 
 /* Opening a session with such an edge must fail like this. */

@@ -79,7 +79,8 @@ static struct ferry_node_session_options options(const struct far_edge *f, uint3
 						   .chunk_tokens = 16,
 						   .edge = f->address,
 						   .split = 1,
-						   .deadline_ms = deadline_ms};
+						   .deadline_ms = deadline_ms,
+						   .fallback = FERRY_NODE_FALLBACK_FAIL};
 }
 
 static void tokens_are_the_same_over_a_slow_and_thin_link(void **state)

@@ -47,8 +47,11 @@ static int guard(void **state)
 
 static struct ferry_node_session_options options(const char *address)
 {
-	return (struct ferry_node_session_options){
-		.n_ctx = 64, .edge = address, .split = 1, .deadline_ms = PATIENT_MS};
+	return (struct ferry_node_session_options){.n_ctx = 64,
+						   .edge = address,
+						   .split = 1,
+						   .deadline_ms = PATIENT_MS,
+						   .fallback = FERRY_NODE_FALLBACK_FAIL};
 }
 
 /* An edge in a process of its own; returns its id. Forked before any thread exists. */
@@ -135,7 +138,8 @@ static void *cancel_later(void *session)
 /* A process that is stopped answers nothing and resets nothing. */
 static void a_wait_can_be_cancelled_and_the_session_goes_on(void **state)
 {
-	struct ferry_node_session_options o = {.n_ctx = 128, .split = -1};
+	struct ferry_node_session_options o = {
+		.n_ctx = 128, .split = -1, .fallback = FERRY_NODE_FALLBACK_FAIL};
 	struct ferry_node_session *s;
 	int32_t prompt[70], want[2 * N_NEW], ids[2 * N_NEW], id;
 	char address[64];

@@ -114,6 +114,7 @@ static struct ferry_node_session_options options(const struct rig *r, int32_t sp
 						   .edge = r->nodes.address,
 						   .split = split,
 						   .deadline_ms = 20000,
+						   .fallback = FERRY_NODE_FALLBACK_FAIL,
 						   .tls.keys = r->device_keys.path};
 }
 

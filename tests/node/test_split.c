@@ -57,7 +57,8 @@ static void check_every_split(const struct ferry_tiny_model *options)
 
 	for (uint32_t threads = 1; threads <= 2; threads++) {
 		struct ferry_edge_options edge = {.n_threads = 3 - threads};
-		struct ferry_node_session_options o = {.n_ctx = N_CTX, .deadline_ms = 20000};
+		struct ferry_node_session_options o = {
+			.n_ctx = N_CTX, .deadline_ms = 20000, .fallback = FERRY_NODE_FALLBACK_FAIL};
 		struct logits alone;
 
 		two_nodes_load(&t, options, threads);
@@ -112,7 +113,8 @@ static void logits_are_the_same_for_every_split_experts(void **state)
 /* Layers [k, m) there, the others and the head here. */
 static void logits_are_the_same_when_the_last_layers_run_here(void **state)
 {
-	struct ferry_node_session_options o = {.n_ctx = N_CTX, .deadline_ms = 20000};
+	struct ferry_node_session_options o = {
+		.n_ctx = N_CTX, .deadline_ms = 20000, .fallback = FERRY_NODE_FALLBACK_FAIL};
 	struct logits alone;
 	struct two_nodes t;
 
@@ -171,7 +173,8 @@ static void tokens_are_the_same_wherever_they_are_chosen(void **state)
 	two_nodes_load(&t, &two_nodes_small, 2);
 	two_nodes_serve(&t, NULL);
 	for (unsigned i = 0; i < N_SAMPLINGS; i++) {
-		struct ferry_node_session_options o = {.n_ctx = N_CTX, .deadline_ms = 20000};
+		struct ferry_node_session_options o = {
+			.n_ctx = N_CTX, .deadline_ms = 20000, .fallback = FERRY_NODE_FALLBACK_FAIL};
 
 		tokens_of(&t, &o, &samplings[i], alone);
 		for (unsigned j = 1; j < N_NEW; j++)
@@ -351,7 +354,8 @@ static void an_encoding_may_be_chosen(void **state)
 static void an_edge_may_serve_some_layers_only(void **state)
 {
 	struct ferry_edge_options edge = {.layer_begin = 2, .layer_end = 4};
-	struct ferry_node_session_options o = {.n_ctx = N_CTX, .deadline_ms = 20000};
+	struct ferry_node_session_options o = {
+		.n_ctx = N_CTX, .deadline_ms = 20000, .fallback = FERRY_NODE_FALLBACK_FAIL};
 	int32_t alone[N_NEW], split[N_NEW];
 	struct ferry_node_session *s;
 	struct ferry_error err;
@@ -379,8 +383,10 @@ static void an_edge_may_serve_some_layers_only(void **state)
 
 static void auto_measures_chooses_and_explains(void **state)
 {
-	struct ferry_node_session_options o = {
-		.n_ctx = N_CTX, .split = FERRY_NODE_SPLIT_AUTO, .deadline_ms = 20000};
+	struct ferry_node_session_options o = {.n_ctx = N_CTX,
+					       .split = FERRY_NODE_SPLIT_AUTO,
+					       .deadline_ms = 20000,
+					       .fallback = FERRY_NODE_FALLBACK_FAIL};
 	int32_t alone[N_NEW], got[N_NEW], prompt[N_PROMPT];
 	struct ferry_node_session *s;
 	struct two_nodes t;
@@ -439,7 +445,8 @@ static void statistics_add_up(void **state)
 
 static void the_context_ends(void **state)
 {
-	struct ferry_node_session_options o = {.n_ctx = N_PROMPT + 2, .deadline_ms = 20000};
+	struct ferry_node_session_options o = {
+		.n_ctx = N_PROMPT + 2, .deadline_ms = 20000, .fallback = FERRY_NODE_FALLBACK_FAIL};
 	int32_t prompt[N_PROMPT], id;
 	struct ferry_error err;
 	struct two_nodes t;

@@ -84,8 +84,11 @@ struct ferry_node_session *two_nodes_open(struct two_nodes *t,
 
 struct ferry_node_session *two_nodes_session(struct two_nodes *t, int32_t split)
 {
-	struct ferry_node_session_options o = {
-		.n_ctx = 256, .edge = t->address, .split = split, .deadline_ms = 10000};
+	struct ferry_node_session_options o = {.n_ctx = 256,
+					       .edge = t->address,
+					       .split = split,
+					       .deadline_ms = 10000,
+					       .fallback = FERRY_NODE_FALLBACK_FAIL};
 
 	return two_nodes_open(t, &o);
 }

@@ -27,7 +27,23 @@ struct ferry_session {
 	struct ferry_node_session *node;
 	char *piece; /* the bytes of one token, and room to make whole characters of them */
 	size_t piece_size;
+	struct ferry_log log;
+	void (*on_decision)(void *data, const char *line);
+	void *data;
 };
+
+_Static_assert((int)FERRY_FALLBACK_LOCAL == (int)FERRY_NODE_FALLBACK_LOCAL &&
+		       (int)FERRY_FALLBACK_WAIT == (int)FERRY_NODE_FALLBACK_WAIT &&
+		       (int)FERRY_FALLBACK_FAIL == (int)FERRY_NODE_FALLBACK_FAIL,
+	       "the public fallbacks are those of the node");
+
+static void tell_decision(void *data, enum ferry_log_level level, const char *text)
+{
+	const struct ferry_session *s = data;
+
+	(void)level;
+	s->on_decision(s->data, text);
+}
 
 int ferry_session_open(struct ferry_model *model, const struct ferry_session_options *options,
 		       struct ferry_session **session, struct ferry_error *err)
@@ -52,6 +68,10 @@ int ferry_session_open(struct ferry_model *model, const struct ferry_session_opt
 	n.split = o.split;
 	n.deadline_ms = o.deadline_ms;
 	n.insecure = o.insecure;
+	n.fallback = (enum ferry_node_fallback)o.fallback;
+	n.wait_ms = o.wait_ms;
+	n.silence_ms = o.silence_ms;
+	n.warm_share = (float)o.warm_percent / 100;
 	n.tls = (struct ferry_tls_files){o.keys, o.ca, o.certificate, o.key};
 	if (o.codec < 0 || o.codec > FERRY_LINK_CODEC_AUTO)
 		return ferry_fail(err, FERRY_ERROR_CALLER, -EINVAL,
@@ -63,6 +83,10 @@ int ferry_session_open(struct ferry_model *model, const struct ferry_session_opt
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return ferry_fail_memory(err, "a session", sizeof(*s));
+	s->on_decision = o.on_decision;
+	s->data = o.data;
+	s->log = (struct ferry_log){.level = FERRY_LOG_DEBUG, .write = tell_decision, .data = s};
+	n.log = s->on_decision ? &s->log : NULL;
 	s->model = model;
 	s->piece_size = TEXT_PIECE_BYTES;
 	s->piece = malloc(s->piece_size);
@@ -154,6 +178,11 @@ int ferry_session_next(struct ferry_session *s, const struct ferry_sampling_opti
 	if (!ret && ended)
 		*ended = ends_turn(s, *id);
 	return ret;
+}
+
+int ferry_session_move(struct ferry_session *s, int32_t split, struct ferry_error *err)
+{
+	return ferry_node_session_move(s->node, split, 0, false, err);
 }
 
 int ferry_session_truncate(struct ferry_session *s, size_t n, struct ferry_error *err)
@@ -279,6 +308,9 @@ int ferry_session_get_stats(const struct ferry_session *s, struct ferry_session_
 		.bytes_sent = n.bytes_sent,
 		.bytes_received = n.bytes_received,
 		.rtt_us = n.rtt_us,
+		.n_lost = n.n_lost,
+		.n_attached = n.n_attached,
+		.n_moves = n.n_moves,
 	};
 	return ferry_options_return(stats, &full, sizeof(full), "struct ferry_session_stats", err);
 }

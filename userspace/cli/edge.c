@@ -39,6 +39,7 @@ enum {
 	OPTION_MAX_CONNECTIONS,
 	OPTION_KV_MEMORY,
 	OPTION_KV,
+	OPTION_LEASE,
 	OPTION_DRAIN,
 };
 
@@ -103,6 +104,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPTION_KV:
 		o->edge.kv_q8_only = ferry_cli_kv(state, arg) == FERRY_KV_Q8;
 		return 0;
+	case OPTION_LEASE:
+		o->edge.lease_ms =
+			1000 * (uint32_t)ferry_cli_number(state, "--lease", arg, 0, 1 << 20);
+		if (!o->edge.lease_ms)
+			o->edge.lease_ms = FERRY_EDGE_NO_LEASE;
+		return 0;
 	case 'q':
 		o->quiet = true;
 		return 0;
@@ -142,6 +149,9 @@ static const struct argp_option option_table[] = {
 	 "memory of all KV caches (default: half of what is free)", 0},
 	{"kv", OPTION_KV, "f16|q8", 0,
 	 "q8: refuse sessions whose KV cache has another type (default f16: take any)", 0},
+	{"lease", OPTION_LEASE, "S", 0,
+	 "keep the session of a lost connection for so long, if there is room (default 60; 0: not)",
+	 0},
 	{"drain", OPTION_DRAIN, "MS", 0,
 	 "how long SIGTERM waits for what is queued (default 10000); a second one does not", 0},
 	{"quiet", 'q', NULL, 0, "report errors only", 0},

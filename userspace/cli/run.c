@@ -291,7 +291,18 @@ static void print_stats(const struct run *r)
 			"; edge %.3f s of %.3f s waited; rtt %.2f ms; %llu bytes sent, %llu received",
 			(double)s.edge_us / 1e6, (double)s.wait_us / 1e6, (double)s.rtt_us / 1e3,
 			(unsigned long long)s.bytes_sent, (unsigned long long)s.bytes_received);
+	if (s.n_lost || s.n_moves > 1)
+		fprintf(stderr, "; edge lost %u times, found again %u times; layers moved %u times",
+			s.n_lost, s.n_attached, s.n_moves);
 	fputc('\n', stderr);
+}
+
+/* What is decided while the text comes. */
+static void write_decision(void *data, enum ferry_log_level level, const char *text)
+{
+	(void)data;
+	(void)level;
+	fprintf(stderr, "%s: %s\n", command_name, text);
 }
 
 static int draw_seed(struct ferry_sampling *s, struct ferry_error *err)
@@ -353,16 +364,21 @@ static int run(struct run *r, struct ferry_error *err)
 
 int ferry_cli_run(int argc, char **argv)
 {
+	struct ferry_log log = {.level = FERRY_LOG_WARNING, .write = write_decision};
 	struct ferry_error err = {0};
 	struct run r = {0};
 	int ret;
 
 	ferry_run_options_parse(&r.o, argc, argv);
+	if (r.o.explain)
+		log.level = FERRY_LOG_DEBUG;
+	r.o.session.log = &log;
 	ret = run(&r, &err);
 	running = NULL;
 	ferry_node_session_close(r.session);
 	ferry_pool_free(r.pool);
 	free(r.prompt.ids);
+	free(r.o.edges);
 	ferry_model_free(r.model);
 	if (ret)
 		return ferry_cli_fail(command_name, &err);

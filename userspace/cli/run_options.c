@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "cli/run_options.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/command.h"
@@ -30,6 +33,10 @@ enum {
 	OPTION_SPLIT,
 	OPTION_CODEC,
 	OPTION_DEADLINE,
+	OPTION_FALLBACK,
+	OPTION_WAIT,
+	OPTION_SILENCE,
+	OPTION_WARM,
 	OPTION_EXPLAIN,
 	OPTION_SIDE,
 	OPTION_STATS,
@@ -70,13 +77,23 @@ static const struct argp_option option_table[] = {
 	 "recent means the last N (default 64; 0: all)", 2},
 	{"seed", OPTION_SEED, "N", 0, "the same seed gives the same text (default: drawn)", 2},
 	{NULL, 0, NULL, 0, "Two nodes:", 3},
-	{"edge", OPTION_EDGE, "HOST:PORT", 0, "an edge node that may run layers", 3},
+	{"edge", OPTION_EDGE, "HOST:PORT", 0,
+	 "an edge node that may run layers; given again: the next one to try", 3},
 	{"split", OPTION_SPLIT, "K|auto|none", 0,
 	 "layers that run here; auto (default) measures and takes the cheapest", 3},
 	{"codec", OPTION_CODEC, "f32|f16|int8|int4|auto", 0,
 	 "how hidden states travel: int8 (default) takes a quarter of f32, which is exact", 3},
 	{"deadline", OPTION_DEADLINE, "MS", 0,
 	 "give the edge up when it is silent for so long (default 5000)", 3},
+	{"fallback", OPTION_FALLBACK, "local|wait|fail", 0,
+	 "when the edge is lost: go on here until it is back (default), wait for it, or fail", 3},
+	{"wait", OPTION_WAIT, "S", 0, "how long --fallback wait waits (default 60)", 3},
+	{"silence", OPTION_SILENCE, "MS", 0,
+	 "with a fallback: the least silence after which an edge counts as lost (default 150)", 3},
+	{"warm", OPTION_WARM, "PERCENT", 0,
+	 "of the time spent waiting, compute the edge's layers here, too, to go on at once if it is "
+	 "lost (default 0)",
+	 3},
 	{NULL, 0, NULL, 0, "Reports, on standard error:", 4},
 	{"explain", OPTION_EXPLAIN, NULL, 0, "why the layers run where they run", 4},
 	{"stats", OPTION_STATS, NULL, 0, "a summary behind the text", 4},
@@ -157,12 +174,38 @@ static error_t parse_sampling(int key, char *arg, struct argp_state *state,
 	}
 }
 
+static enum ferry_node_fallback parse_fallback(struct argp_state *state, const char *arg)
+{
+	if (!strcmp(arg, "wait"))
+		return FERRY_NODE_FALLBACK_WAIT;
+	if (!strcmp(arg, "fail"))
+		return FERRY_NODE_FALLBACK_FAIL;
+	if (strcmp(arg, "local"))
+		argp_error(state, "--fallback takes local, wait or fail, not '%s'", arg);
+	return FERRY_NODE_FALLBACK_LOCAL;
+}
+
+/* The session takes a list with commas. */
+static void add_edge(struct argp_state *state, struct ferry_run_options *o, const char *arg)
+{
+	size_t n = o->edges ? strlen(o->edges) : 0, size = n + strlen(arg) + 2;
+	char *list = realloc(o->edges, size);
+
+	if (!list) {
+		argp_failure(state, CLI_FAILED, ENOMEM, "--edge");
+		return;
+	}
+	snprintf(list + n, size - n, "%s%s", n ? "," : "", arg);
+	o->edges = list;
+	o->session.edge = list;
+}
+
 static error_t parse_nodes(int key, char *arg, struct argp_state *state,
 			   struct ferry_run_options *o)
 {
 	switch (key) {
 	case OPTION_EDGE:
-		o->session.edge = arg;
+		add_edge(state, o, arg);
 		return 0;
 	case OPTION_SPLIT:
 		o->session.split = ferry_cli_split(state, arg);
@@ -173,6 +216,20 @@ static error_t parse_nodes(int key, char *arg, struct argp_state *state,
 	case OPTION_DEADLINE:
 		o->session.deadline_ms =
 			(uint32_t)ferry_cli_number(state, "--deadline", arg, 10, 3600000);
+		return 0;
+	case OPTION_FALLBACK:
+		o->session.fallback = parse_fallback(state, arg);
+		return 0;
+	case OPTION_WAIT:
+		o->session.wait_ms =
+			1000 * (uint32_t)ferry_cli_number(state, "--wait", arg, 1, 1 << 20);
+		return 0;
+	case OPTION_SILENCE:
+		o->session.silence_ms =
+			(uint32_t)ferry_cli_number(state, "--silence", arg, 10, 3600000);
+		return 0;
+	case OPTION_WARM:
+		o->session.warm_share = (float)ferry_cli_number(state, "--warm", arg, 0, 100) / 100;
 		return 0;
 	case OPTION_EXPLAIN:
 		o->explain = true;

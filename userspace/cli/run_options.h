@@ -25,6 +25,7 @@ struct ferry_run_options {
 	struct ferry_sampling sampling;
 	bool greedy, seed_given;
 	struct ferry_node_session_options session;
+	char *edges;		    /* all of --edge, with commas; session.edge points to it */
 	struct ferry_cli_keys keys; /* session.tls points into it */
 	bool explain, side, stats;
 };

@@ -9,24 +9,6 @@
 #include "node/activation.h"
 #include "node/device_private.h"
 
-/* Layers [begin, end) over d->hidden; the cache stays where it is. */
-static int run_layers(struct ferry_device *d, struct ferry_kv_cache *kv, uint32_t n,
-		      struct ferry_error *err)
-{
-	struct ferry_span span = {.kv = kv, .n_tokens = n};
-	uint64_t start = ferry_now_us();
-	int ret;
-
-	if (!kv)
-		return 0;
-	ret = ferry_forward_layers(d->forward, &span, 1, kv->layer_begin, kv->layer_end, d->hidden,
-				   err);
-	if (!ret)
-		ferry_forward_advance(&span, 1);
-	d->local_us += ferry_now_us() - start;
-	return ret;
-}
-
 /* The head over rows of d->hidden that are the last of a run, as far as it wants them. */
 static int run_head(struct ferry_device *d, const struct ferry_device_run *run, uint32_t first,
 		    uint32_t n, struct ferry_error *err)
@@ -38,10 +20,9 @@ static int run_head(struct ferry_device *d, const struct ferry_device_run *run, 
 	int32_t id;
 	int ret = 0;
 
-	if (run->want == FERRY_WANT_LOGITS) {
+	if (run->want == FERRY_WANT_LOGITS && first >= run->from) {
 		ret = ferry_forward_head(d->forward, d->hidden, n,
-					 run->logits + (size_t)(first - d->run_begin) * n_vocab,
-					 err);
+					 run->logits + (size_t)(first - run->from) * n_vocab, err);
 	} else if (is_end && run->want == FERRY_WANT_LAST) {
 		ret = ferry_forward_head(d->forward, last, 1, run->logits, err);
 	} else if (is_end && run->want == FERRY_WANT_TOKEN) {
@@ -59,16 +40,6 @@ static int run_head(struct ferry_device *d, const struct ferry_device_run *run, 
 	return ret;
 }
 
-static int embed(struct ferry_device *d, const struct ferry_device_run *run, uint32_t first,
-		 uint32_t n, struct ferry_error *err)
-{
-	uint64_t start = ferry_now_us();
-	int ret = ferry_forward_embed(d->forward, run->ids + first, n, d->hidden, err);
-
-	d->local_us += ferry_now_us() - start;
-	return ret;
-}
-
 static int check_cancel(const struct ferry_device *d, struct ferry_error *err)
 {
 	if (d->cancel && atomic_load(d->cancel))
@@ -76,26 +47,59 @@ static int check_cancel(const struct ferry_device *d, struct ferry_error *err)
 	return 0;
 }
 
+/* Tokens of a chunk that begins at @first: those whose logits are wanted are in chunks of their
+ * own. */
+static uint32_t chunk_of(const struct ferry_device_run *run, uint32_t first, uint32_t most)
+{
+	uint32_t n = run->n_ids - first;
+
+	if (run->want == FERRY_WANT_LOGITS && first < run->from)
+		n = run->from - first;
+	return n < most ? n : most;
+}
+
 static int run_here(struct ferry_device *d, const struct ferry_device_run *run,
 		    struct ferry_error *err)
 {
+	uint32_t split = d->boundary_layer;
 	int ret = 0;
 
+	/* Layers that an edge had may be behind. */
+	do {
+		ret = check_cancel(d, err);
+		if (!ret)
+			ret = ferry_device_catch_up(d, run->ids, d->n_past, err);
+	} while (!ret);
+	if (ret > 0)
+		ret = 0;
 	while (!ret && d->n_past < run->n_ids) {
-		uint32_t first = d->n_past, left = run->n_ids - first;
-		uint32_t n = left < d->chunk ? left : d->chunk;
+		uint32_t first = d->n_past, n = chunk_of(run, first, d->chunk);
+		uint64_t start = ferry_now_us();
 
 		ret = check_cancel(d, err);
 		if (!ret)
-			ret = embed(d, run, first, n, err);
+			ret = ferry_device_embed(d, run->ids, first, n, err);
 		if (!ret)
-			ret = run_layers(d, d->front, n, err);
+			ret = ferry_device_layers(d, first, n, 0, split, d->hidden, err);
+		/* An edge that comes back is told these without computing them again. */
+		if (!ret && split)
+			ferry_device_keep_boundary(d, split, first, n);
+		if (!ret)
+			ret = ferry_device_layers(d, first, n, split, d->n_layers, d->hidden, err);
+		if (!ret)
+			ret = ferry_device_cross(d, d->n_layers, n, d->hidden, err);
+		d->local_us += ferry_now_us() - start;
 		if (!ret)
 			ret = run_head(d, run, first, n, err);
 		if (!ret)
-			d->n_past = d->n_sent = first + n;
+			d->n_past = first + n;
 	}
 	return ret;
+}
+
+static bool has_back(const struct ferry_device *d)
+{
+	return d->remote.split.end < d->n_layers;
 }
 
 static uint8_t output_of(const struct ferry_device *d, const struct ferry_device_run *run,
@@ -103,13 +107,13 @@ static uint8_t output_of(const struct ferry_device *d, const struct ferry_device
 {
 	bool is_end = first + n == run->n_ids;
 
-	if (d->back) /* the tail needs every token */
+	if (has_back(d)) /* the tail needs every token */
 		return FERRY_OUTPUT_HIDDEN;
-	if (run->want == FERRY_WANT_LOGITS)
-		return d->head_there ? FERRY_OUTPUT_LOGITS : FERRY_OUTPUT_HIDDEN;
+	if (run->want == FERRY_WANT_LOGITS && first >= run->from)
+		return d->remote.head_there ? FERRY_OUTPUT_LOGITS : FERRY_OUTPUT_HIDDEN;
 	if (!is_end || run->want == FERRY_WANT_NOTHING)
 		return FERRY_OUTPUT_NONE;
-	if (!d->head_there)
+	if (!d->remote.head_there)
 		return FERRY_OUTPUT_HIDDEN;
 	return run->want == FERRY_WANT_TOKEN ? FERRY_OUTPUT_TOKEN : FERRY_OUTPUT_LAST;
 }
@@ -118,12 +122,13 @@ static uint8_t output_of(const struct ferry_device *d, const struct ferry_device
 static uint32_t next_chunk(const struct ferry_device *d, const struct ferry_device_run *run,
 			   uint32_t first)
 {
-	uint32_t left = run->n_ids - first, n = left < d->chunk ? left : d->chunk;
+	const struct device_remote *r = &d->remote;
+	uint32_t n = chunk_of(run, first, r->chunk);
 	size_t room;
 
-	if (run->want != FERRY_WANT_LOGITS || !d->head_there)
+	if (run->want != FERRY_WANT_LOGITS || !r->head_there)
 		return n;
-	room = (ferry_uplink_welcome(d->uplink)->max_frame - FERRY_FRAME_MAX_GREETING / 2) /
+	room = (ferry_uplink_welcome(r->uplink)->max_frame - FERRY_FRAME_MAX_GREETING / 2) /
 	       (4 * (size_t)d->model->hp.n_vocab);
 	return n < room ? n : room ? (uint32_t)room : 1;
 }
@@ -133,27 +138,22 @@ static void attach_ids(struct ferry_device *d, const struct ferry_device_run *ru
 		       struct ferry_wire_work *work)
 {
 	uint32_t window = run->sampling->repeat_window, begin = 0;
+	struct device_remote *r = &d->remote;
 
-	if (run->sampling->repeat_penalty == 1.0f || !d->begin)
+	if (run->sampling->repeat_penalty == 1.0f || !r->split.begin)
 		return;
 	if (window && run->n_ids > window)
 		begin = run->n_ids - window;
-	if (d->ids_begin <= begin && d->ids_end > begin)
-		begin = d->ids_end;
+	if (r->ids_begin <= begin && r->ids_end > begin)
+		begin = r->ids_end;
 	else
-		d->ids_begin = begin;
-	d->ids_end = run->n_ids;
+		r->ids_begin = begin;
+	r->ids_end = run->n_ids;
 	work->ids_begin = begin;
 	work->n_ids = run->n_ids - begin;
 	for (uint32_t i = 0; i < work->n_ids; i++)
 		ferry_store_le32(d->id_bytes + 4 * (size_t)i, (uint32_t)run->ids[begin + i]);
 	work->ids = d->id_bytes;
-}
-
-static void extend_prefix(struct ferry_device *d, const int32_t *ids, uint32_t first, uint32_t n)
-{
-	for (uint32_t i = first; i < first + n; i++)
-		d->prefix[i + 1] = ferry_prefix_hash(&d->key, d->prefix[i], ids[i]);
 }
 
 /* Bytes of data that the answer to n tokens has. */
@@ -163,7 +163,8 @@ static uint32_t answer_bytes(const struct ferry_device *d, uint8_t output, uint3
 
 	switch (output) {
 	case FERRY_OUTPUT_HIDDEN:
-		return (uint32_t)(n * ferry_wire_row_bytes(d->encoding, d->n_embd));
+		return (uint32_t)(n * ferry_wire_row_bytes((uint8_t)d->remote.split.encoding,
+							   d->n_embd));
 	case FERRY_OUTPUT_LOGITS:
 		return (uint32_t)(n * 4 * n_vocab);
 	case FERRY_OUTPUT_LAST:
@@ -174,43 +175,15 @@ static uint32_t answer_bytes(const struct ferry_device *d, uint8_t output, uint3
 	return 0;
 }
 
-/* Computes the front layers of a chunk and sends it. */
 static int send_chunk(struct ferry_device *d, const struct ferry_device_run *run, uint32_t first,
 		      uint32_t n, struct ferry_error *err)
 {
-	struct ferry_wire_work work = {
-		.session = FERRY_DEVICE_SESSION,
-		.position = first,
-		.n_tokens = n,
-		.input = d->begin ? FERRY_INPUT_HIDDEN : FERRY_INPUT_IDS,
-		.output = output_of(d, run, first, n),
-		.encoding = d->encoding,
-		.data = d->payload,
-	};
-	int ret = 0;
+	struct ferry_wire_work work = {.output = output_of(d, run, first, n)};
 
-	if (d->begin) {
-		ret = embed(d, run, first, n, err);
-		if (!ret)
-			ret = run_layers(d, d->front, n, err);
-		if (!ret)
-			ret = ferry_activation_encode(ferry_forward_kernels(d->forward),
-						      d->encoding, d->hidden, n, d->n_embd,
-						      d->payload, err);
-		work.n_data = (uint32_t)(n * ferry_wire_row_bytes(d->encoding, d->n_embd));
-	} else {
-		for (uint32_t i = 0; i < n; i++)
-			ferry_store_le32(d->payload + 4 * i, (uint32_t)run->ids[first + i]);
-		work.n_data = 4 * n;
-	}
-	if (ret)
-		return ret;
-	extend_prefix(d, run->ids, first, n);
-	work.prefix_before = d->prefix[first];
-	work.prefix_after = d->prefix[first + n];
 	if (work.output == FERRY_OUTPUT_TOKEN)
 		attach_ids(d, run, &work);
-	return ferry_uplink_work(d->uplink, &work, answer_bytes(d, work.output, n), err);
+	return ferry_device_send(d, run->ids, first, n, &work, answer_bytes(d, work.output, n),
+				 err);
 }
 
 static int bad_answer(struct ferry_error *err, const char *what)
@@ -235,14 +208,19 @@ static int use_result(struct ferry_device *d, const struct ferry_device_run *run
 		      uint32_t n, const struct ferry_wire_result *r, struct ferry_error *err)
 {
 	size_t n_vocab = d->model->hp.n_vocab;
+	uint64_t start;
 	uint32_t id;
 	int ret;
 
 	switch (r->output) {
 	case FERRY_OUTPUT_HIDDEN:
-		ret = take_numbers(d, d->encoding, r->data, n, d->n_embd, d->hidden, err);
+		ret = take_numbers(d, (uint8_t)d->remote.split.encoding, r->data, n, d->n_embd,
+				   d->hidden, err);
+		start = ferry_now_us();
 		if (!ret)
-			ret = run_layers(d, d->back, n, err);
+			ret = ferry_device_layers_crossed(d, first, n, d->remote.split.end,
+							  d->n_layers, d->hidden, err);
+		d->local_us += ferry_now_us() - start;
 		return ret ? ret : run_head(d, run, first, n, err);
 	case FERRY_OUTPUT_TOKEN:
 		id = ferry_load_le32(r->data);
@@ -254,7 +232,7 @@ static int use_result(struct ferry_device *d, const struct ferry_device_run *run
 		return take_numbers(d, FERRY_ENCODING_F32, r->data, 1, n_vocab, run->logits, err);
 	case FERRY_OUTPUT_LOGITS:
 		return take_numbers(d, FERRY_ENCODING_F32, r->data, n, n_vocab,
-				    run->logits + (first - d->run_begin) * n_vocab, err);
+				    run->logits + (first - run->from) * n_vocab, err);
 	}
 	return 0;
 }
@@ -263,126 +241,94 @@ static int use_result(struct ferry_device *d, const struct ferry_device_run *run
 static int take_result(struct ferry_device *d, const struct ferry_device_run *run,
 		       struct ferry_error *err)
 {
+	struct device_remote *remote = &d->remote;
 	struct ferry_uplink_asked asked;
 	struct ferry_wire_result r;
-	int ret = ferry_uplink_result(d->uplink, &asked, &r, err);
+	int ret;
 
+	/* The time that the edge takes is good for its own layers. */
+	while (!ferry_uplink_ready(remote->uplink) && ferry_device_warm_step(d, run->ids))
+		;
+	ret = ferry_uplink_result(remote->uplink, &asked, &r, err);
 	if (ret)
 		return ret;
-	if (r.session != FERRY_DEVICE_SESSION || r.position != asked.position + asked.n_tokens ||
-	    r.output != asked.output || r.encoding != d->encoding)
+	if (r.session != remote->session || r.position != asked.position + asked.n_tokens ||
+	    r.output != asked.output || r.encoding != remote->split.encoding)
 		return bad_answer(err, "belongs to other work than was asked for");
 	if (r.n_data != answer_bytes(d, asked.output, asked.n_tokens))
 		return bad_answer(err, "has another size than was asked for");
 	ret = use_result(d, run, asked.position, asked.n_tokens, &r, err);
 	if (!ret)
-		d->n_past = r.position;
+		remote->n_past = r.position;
 	return ret;
 }
 
 static int tell_edge(struct ferry_device *d, const struct ferry_device_run *run,
 		     struct ferry_error *err)
 {
-	struct ferry_wire_message m = {.type = FERRY_MESSAGE_TRUNCATE};
+	struct ferry_wire_message m = {.type = FERRY_MESSAGE_SAMPLING};
+	struct device_remote *r = &d->remote;
 	struct ferry_wire_sampling sampling;
-	int ret = 0;
+	int ret = ferry_device_tell_position(d, err);
 
-	if (d->edge_past != d->n_sent || d->edge_unknown) {
-		m.truncate = (struct ferry_wire_truncate){FERRY_DEVICE_SESSION, d->n_sent,
-							  d->prefix[d->n_sent]};
-		ret = ferry_uplink_tell(d->uplink, &m, err);
-		if (ret)
-			return ret;
-		d->edge_past = d->n_sent;
-		d->edge_unknown = false;
-	}
-	if (run->want != FERRY_WANT_TOKEN || !d->head_there)
-		return 0;
+	if (ret || run->want != FERRY_WANT_TOKEN || !r->head_there)
+		return ret;
 	ferry_device_wire_sampling(run->sampling, &sampling);
-	if (memcmp(&sampling, &d->sampling, sizeof(sampling))) {
-		m.type = FERRY_MESSAGE_SAMPLING;
-		m.sampling = (struct ferry_wire_set_sampling){FERRY_DEVICE_SESSION, sampling};
-		ret = ferry_uplink_tell(d->uplink, &m, err);
-		if (!ret)
-			d->sampling = sampling;
-	}
-	return ret;
-}
-
-static bool has_room(const struct ferry_device *d, const struct ferry_device_run *run, uint32_t n)
-{
-	size_t row = d->begin ? ferry_wire_row_bytes(d->encoding, d->n_embd) : 4;
-	size_t ids = run->want == FERRY_WANT_TOKEN ? 4 * (size_t)run->n_ids : 0;
-
-	return ferry_uplink_has_room(d->uplink, FERRY_FRAME_MAX_GREETING + n * row + ids);
+	if (r->sampling_known && !memcmp(&sampling, &r->sampling, sizeof(sampling)))
+		return 0;
+	m.sampling = (struct ferry_wire_set_sampling){r->session, sampling};
+	ret = ferry_uplink_tell(r->uplink, &m, err);
+	if (ret)
+		return ret;
+	r->sampling = sampling;
+	r->sampling_known = true;
+	return 0;
 }
 
 static int run_shared(struct ferry_device *d, const struct ferry_device_run *run,
 		      struct ferry_error *err)
 {
+	struct device_remote *r = &d->remote;
 	/* Chunks of a prompt need no answer now, unless layers here wait for it. */
-	bool wait = run->want != FERRY_WANT_NOTHING || d->back;
-	uint32_t n;
+	bool wait = run->want != FERRY_WANT_NOTHING || has_back(d);
+	uint32_t n, n_ids = run->want == FERRY_WANT_TOKEN ? run->n_ids : 0;
 	int ret = tell_edge(d, run, err);
 
 	if (!ret)
-		ret = ferry_uplink_settle(d->uplink, err);
-	ferry_uplink_set_class(d->uplink, run->n_ids - d->n_sent > 1 ? FERRY_TRAFFIC_PREFILL
+		ret = ferry_uplink_settle(r->uplink, err);
+	ferry_uplink_set_class(r->uplink, run->n_ids - r->n_sent > 1 ? FERRY_TRAFFIC_PREFILL
 								     : FERRY_TRAFFIC_DECODE);
-	while (!ret && (wait ? d->n_past : d->n_sent) < run->n_ids) {
-		n = d->n_sent < run->n_ids ? next_chunk(d, run, d->n_sent) : 0;
+	while (!ret && (wait ? r->n_past : r->n_sent) < run->n_ids) {
+		n = r->n_sent < run->n_ids ? next_chunk(d, run, r->n_sent) : 0;
 		/* Answers that are here come first: the tail of a chunk before the front of one
 		 * that is far behind it. */
-		if (!n || !has_room(d, run, n) ||
-		    (d->n_sent > d->n_past && ferry_uplink_ready(d->uplink))) {
+		if (!n || !ferry_device_has_room(d, n, n_ids) ||
+		    (r->n_sent > r->n_past && ferry_uplink_ready(r->uplink))) {
 			ret = take_result(d, run, err);
 			continue;
 		}
 		ret = check_cancel(d, err);
 		if (!ret)
-			ret = send_chunk(d, run, d->n_sent, n, err);
+			ret = send_chunk(d, run, r->n_sent, n, err);
 		if (!ret)
-			d->n_sent += n;
+			r->n_sent += n;
 	}
-	d->edge_past = d->n_sent;
+	r->edge_past = r->n_sent;
 	return ret;
-}
-
-void ferry_device_cut(struct ferry_device *d)
-{
-	if (d->front && d->front->n_past > d->n_past)
-		ferry_kv_cache_truncate(d->front, d->n_past);
-	if (d->back && d->back->n_past > d->n_past)
-		ferry_kv_cache_truncate(d->back, d->n_past);
-	if (d->ids_end > d->n_past)
-		d->ids_end = d->n_past;
-}
-
-void ferry_device_recover(struct ferry_device *d)
-{
-	struct ferry_wire_message cancel = {.type = FERRY_MESSAGE_CANCEL,
-					    .cancel = {.session = FERRY_DEVICE_SESSION}};
-
-	d->n_sent = d->n_past;
-	ferry_device_cut(d);
-	if (!d->uplink)
-		return;
-	d->edge_unknown = true;
-	d->ids_begin = d->ids_end = 0;
-	ferry_uplink_forget(d->uplink);
-	ferry_uplink_tell(d->uplink, &cancel, NULL);
 }
 
 static int check_run(const struct ferry_device *d, const struct ferry_device_run *run,
 		     struct ferry_error *err)
 {
-	if (run->n_ids <= d->n_sent)
+	uint32_t n_past = ferry_device_n_past(d);
+
+	if (run->n_ids <= n_past)
 		return ferry_fail(err, FERRY_ERROR_CALLER, -EINVAL, "there are no tokens to run");
 	if (run->n_ids > d->n_ctx)
 		return ferry_fail(err, FERRY_ERROR_CALLER, -ENOSPC,
 				  "%u tokens do not fit the context of %u positions", run->n_ids,
 				  d->n_ctx);
-	for (uint32_t i = d->n_sent; i < run->n_ids; i++)
+	for (uint32_t i = n_past; i < run->n_ids; i++)
 		if (run->ids[i] < 0 || (uint32_t)run->ids[i] >= d->model->hp.n_vocab)
 			return ferry_fail(err, FERRY_ERROR_CALLER, -EINVAL,
 					  "token id %d is outside the vocabulary of %u",
@@ -393,13 +339,41 @@ static int check_run(const struct ferry_device *d, const struct ferry_device_run
 int ferry_device_run(struct ferry_device *d, const struct ferry_device_run *run,
 		     struct ferry_error *err)
 {
+	bool shared = d->remote.state == REMOTE_ACTIVE;
+	struct ferry_error why = {0};
 	int ret = check_run(d, run, err);
 
+	d->edge_failed = false;
 	if (ret)
 		return ret;
-	d->run_begin = d->n_sent;
-	ret = d->uplink ? run_shared(d, run, err) : run_here(d, run, err);
-	if (ret)
+	ret = shared ? run_shared(d, run, &why) : run_here(d, run, &why);
+	if (!ret)
+		return 0;
+	if (shared) {
+		/* What the engine or the caller did wrong would go wrong without the edge, too. */
+		d->edge_failed = why.kind == FERRY_ERROR_LINK || why.kind == FERRY_ERROR_PEER ||
+				 (ret != -ECANCELED && ferry_uplink_is_lost(d->remote.uplink));
 		ferry_device_recover(d);
+	}
+	if (err)
+		*err = why;
 	return ret;
+}
+
+bool ferry_device_edge_failed(const struct ferry_device *d)
+{
+	return d->edge_failed;
+}
+
+void ferry_device_wire_sampling(const struct ferry_sampling *s, struct ferry_wire_sampling *w)
+{
+	*w = (struct ferry_wire_sampling){
+		.temperature = s->temperature,
+		.top_k = s->top_k,
+		.top_p = s->top_p,
+		.min_p = s->min_p,
+		.repeat_penalty = s->repeat_penalty,
+		.repeat_window = s->repeat_window,
+		.seed = s->seed,
+	};
 }

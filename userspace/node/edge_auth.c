@@ -81,6 +81,13 @@ uint16_t ferry_edge_auth_open(const struct edge_peer *p, const struct ferry_wire
 	return FERRY_CODE_MEMORY;
 }
 
+bool ferry_edge_auth_owns(const struct edge_peer *p, const struct edge_session *s)
+{
+	const struct ferry_grant *g = grant_of(p);
+
+	return s->has_key == !!g && (!g || ferry_fingerprint_equal(&s->key, &g->key));
+}
+
 void ferry_edge_auth_opened(struct edge_session *s)
 {
 	const struct ferry_grant *g = grant_of(s->peer);

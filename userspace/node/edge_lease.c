@@ -162,7 +162,7 @@ static void attach(struct edge_peer *p, uint32_t request, const struct ferry_wir
 	s = find(e->leased, a->lease);
 	if (!s)
 		s = take_over(p, a->lease);
-	if (!s || s->serves != p->serves) {
+	if (!s || s->serves != p->serves || !ferry_edge_auth_owns(p, s)) {
 		ferry_edge_peer_refuse(p, request, a->session, FERRY_CODE_SESSION,
 				       "this edge keeps no session with this lease");
 		return;

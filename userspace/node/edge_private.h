@@ -2,10 +2,10 @@
 /*
  * What the files of the edge role share: edge.c (life and turns), edge_auth.c (what a key may do),
  * edge_lease.c (sessions that lost their connection), edge_log.c (what is logged), edge_model.c
- * (what is served), edge_peer.c (connections and their messages), edge_profile.c (what layers cost),
- * edge_session.c (sessions and their queues), edge_schedule.c (whose turn it is), edge_decode.c
- * (decode steps of all sessions in one pass), edge_prefill.c (a chunk of a prompt, in slices),
- * edge_work.c (a WORK's input, output and answer).
+ * (what is served), edge_peer.c (connections and their messages), edge_profile.c (what layers
+ * cost), edge_session.c (sessions and their queues), edge_schedule.c (whose turn it is),
+ * edge_decode.c (decode steps of all sessions in one pass), edge_prefill.c (a chunk of a prompt, in
+ * slices), edge_work.c (a WORK's input, output and answer).
  */
 #ifndef FERRY_NODE_EDGE_PRIVATE_H
 #define FERRY_NODE_EDGE_PRIVATE_H
@@ -291,6 +291,8 @@ uint16_t ferry_edge_auth_open(const struct edge_peer *p, const struct ferry_wire
 			      struct ferry_error *why);
 /* From now on the session counts for its device's key. */
 void ferry_edge_auth_opened(struct edge_session *s);
+/* Whether a session is of the key that a peer has; of nobody where nothing is encrypted. */
+bool ferry_edge_auth_owns(const struct edge_peer *p, const struct edge_session *s);
 /* Lowers what is offered to what the key may have. */
 void ferry_edge_auth_welcome(const struct edge_peer *p, struct ferry_wire_welcome *w);
 /* Logs who has come. */

@@ -7,7 +7,6 @@
 #include "engine/forward.h"
 #include "node/activation.h"
 #include "node/probe.h"
-#include "node/profile.h"
 #include "plan/codec.h"
 #include "plan/explain.h"
 
@@ -63,29 +62,6 @@ static struct ferry_node_cost node_cost(const struct ferry_profile *p)
 		.layers = p->layers, .embed_us = p->embed_us, .head_us = p->head_us};
 }
 
-/* Decides, and says so. */
-static int choose(const struct ferry_plan_problem *p, const uint8_t *encodings,
-		  struct ferry_placement *out, struct ferry_error *err)
-{
-	struct ferry_plan_sums *sums = malloc(sizeof(*sums));
-	struct ferry_plan_choices choices;
-	int ret;
-
-	if (!sums)
-		return ferry_fail_memory(err, "the plan", sizeof(*sums));
-	ret = ferry_plan_sum(p, sums, err);
-	if (!ret)
-		ret = ferry_plan_choose(p, sums, &choices, err);
-	if (!ret) {
-		ferry_plan_explain(p, sums, &choices, out->text, sizeof(out->text));
-		out->local = choices.chosen == FERRY_MODE_LOCAL;
-		out->split = ferry_plan_chosen(&choices)->cut.k1;
-		out->encoding = encodings[ferry_plan_chosen(&choices)->codec];
-	}
-	free(sums);
-	return ret;
-}
-
 /* Those of a bit set; their numbers on the wire to @encodings. */
 static uint32_t list_codecs(uint8_t set, struct ferry_plan_codec *codecs, uint8_t *encodings)
 {
@@ -113,25 +89,53 @@ uint8_t ferry_placement_encoding(uint8_t set, unsigned crossings)
 	return n ? encodings[best] : FERRY_ENCODING_F32;
 }
 
-int ferry_placement_choose(const struct ferry_model *model, struct ferry_pool *pool,
-			   struct ferry_uplink *uplink, const struct ferry_placement_hints *hints,
-			   struct ferry_placement *out, struct ferry_error *err)
+void ferry_placement_free(struct ferry_placement_facts *f)
+{
+	if (!f)
+		return;
+	ferry_profile_free(&f->device);
+	ferry_profile_free(&f->edge);
+	free(f);
+}
+
+int ferry_placement_choose(const struct ferry_placement_facts *f, struct ferry_placement *out,
+			   struct ferry_error *err)
+{
+	struct ferry_plan_choices choices;
+	int ret = ferry_plan_choose(&f->problem, &f->sums, &choices, err);
+
+	*out = (struct ferry_placement){.local = true};
+	if (ret)
+		return ret;
+	ferry_plan_explain(&f->problem, &f->sums, &choices, out->text, sizeof(out->text));
+	out->local = choices.chosen == FERRY_MODE_LOCAL;
+	out->split = ferry_plan_chosen(&choices)->cut.k1;
+	out->encoding = f->encodings[ferry_plan_chosen(&choices)->codec];
+	return 0;
+}
+
+int ferry_placement_measure(const struct ferry_model *model, struct ferry_pool *pool,
+			    struct ferry_uplink *uplink, const struct ferry_placement_hints *hints,
+			    struct ferry_placement_facts **out, struct ferry_error *err)
 {
 	const struct ferry_wire_welcome *w = ferry_uplink_welcome(uplink);
-	struct ferry_profile device = {0}, edge = {0};
-	struct ferry_plan_codec codecs[FERRY_ENCODINGS];
-	uint8_t encodings[FERRY_ENCODINGS];
-	struct ferry_plan_problem p = {
+	struct ferry_placement_facts *f = calloc(1, sizeof(*f));
+	int ret;
+
+	*out = NULL;
+	if (!f)
+		return ferry_fail_memory(err, "the plan", sizeof(*f));
+	f->problem = (struct ferry_plan_problem){
 		.n_layers = model->hp.n_layers,
 		.n_embd = model->hp.n_embd,
 		.edge_begin = w->layer_begin,
 		.edge_end = w->layer_end,
 		.edge_embeds = w->parts & FERRY_PART_EMBEDDING,
 		.edge_heads = w->parts & FERRY_PART_HEAD,
-		.codecs = codecs,
+		.codecs = f->codecs,
 		.n_codecs = list_codecs(hints->choose_encoding ? w->encodings
 							       : (uint8_t)(1u << hints->encoding),
-					codecs, encodings),
+					f->codecs, f->encodings),
 		/* What was asked for is good enough. */
 		.quality_budget = hints->choose_encoding ? FERRY_PLAN_QUALITY_BUDGET : 1e9,
 		.up_overhead_bytes = WORK_OVERHEAD,
@@ -142,21 +146,20 @@ int ferry_placement_choose(const struct ferry_model *model, struct ferry_pool *p
 		.n_new = hints->n_new ? hints->n_new : DEFAULT_NEW,
 		.tolerance = 0.02,
 	};
-	int ret;
-
-	*out = (struct ferry_placement){.local = true, .encoding = hints->encoding};
-	ret = ferry_probe_link(uplink, &p.link, err);
+	ret = ferry_probe_link(uplink, &f->problem.link, err);
 	if (!ret)
-		ret = profile_edge(model, uplink, &edge, err);
+		ret = profile_edge(model, uplink, &f->edge, err);
 	if (!ret)
-		ret = profile_device(model, pool, &device, err);
-	if (ret)
-		goto out;
-	p.device = node_cost(&device);
-	p.edge = node_cost(&edge);
-	ret = choose(&p, encodings, out, err);
-out:
-	ferry_profile_free(&device);
-	ferry_profile_free(&edge);
-	return ret;
+		ret = profile_device(model, pool, &f->device, err);
+	if (!ret) {
+		f->problem.device = node_cost(&f->device);
+		f->problem.edge = node_cost(&f->edge);
+		ret = ferry_plan_sum(&f->problem, &f->sums, err);
+	}
+	if (ret) {
+		ferry_placement_free(f);
+		return ret;
+	}
+	*out = f;
+	return 0;
 }

@@ -10,7 +10,9 @@
 #include "compute/pool.h"
 #include "ferry/error.h"
 #include "model/model.h"
+#include "node/profile.h"
 #include "node/uplink.h"
+#include "plan/cost.h"
 
 enum { FERRY_PLACEMENT_TEXT = 2048 };
 
@@ -32,9 +34,23 @@ struct ferry_placement {
 /* The fewest bytes of those in a bit set of encodings whose cost in quality can be borne. */
 uint8_t ferry_placement_encoding(uint8_t encodings, unsigned crossings);
 
-/* Measures and chooses (ferry_plan_choose()). Return: 0, -ENOMEM, or the codes of the link. */
-int ferry_placement_choose(const struct ferry_model *model, struct ferry_pool *pool,
-			   struct ferry_uplink *uplink, const struct ferry_placement_hints *hints,
-			   struct ferry_placement *out, struct ferry_error *err);
+/* What was measured. Points into itself. */
+struct ferry_placement_facts {
+	struct ferry_profile device, edge;
+	struct ferry_plan_codec codecs[FERRY_ENCODINGS];
+	uint8_t encodings[FERRY_ENCODINGS]; /* their numbers on the wire */
+	struct ferry_plan_problem problem;
+	struct ferry_plan_sums sums;
+};
+
+/* Measures this machine, the edge and the link. Return: 0, -ENOMEM, or the codes of the link. */
+int ferry_placement_measure(const struct ferry_model *model, struct ferry_pool *pool,
+			    struct ferry_uplink *uplink, const struct ferry_placement_hints *hints,
+			    struct ferry_placement_facts **out, struct ferry_error *err);
+void ferry_placement_free(struct ferry_placement_facts *f);
+
+/* Chooses (ferry_plan_choose()). Return: 0, or where no plan is possible. */
+int ferry_placement_choose(const struct ferry_placement_facts *f, struct ferry_placement *out,
+			   struct ferry_error *err);
 
 #endif

@@ -33,6 +33,14 @@ struct ferry_uplink_options {
 		answer_ms; /* the longest wait for an answer from an edge that is alive; 0: 24 times
 			     * deadline_ms */
 	const atomic_bool *cancel; /* set: waits end with -ECANCELED; may be NULL */
+	int wake_fd;		   /* an eventfd that makes waits look at `cancel`; 0: none */
+	/*
+	 * Not 0: somebody can go on without this edge. Then silence is judged by the round trip: an
+	 * edge that owes an answer is lost when heartbeats get no sign of life for so long, or for
+	 * some round trips where these are longer.
+	 */
+	uint32_t silence_ms;
+	const struct ferry_wire_attach *attach; /* asked for right behind the HELLO; may be NULL */
 };
 
 /**
@@ -45,20 +53,44 @@ struct ferry_uplink_options {
 int ferry_uplink_connect(const struct ferry_uplink_options *o, const struct ferry_wire_hello *hello,
 			 struct ferry_uplink **out, struct ferry_error *err);
 
+/*
+ * The same in steps. begin() only starts; poll() lets the sockets make progress without waiting and
+ * returns 1 once the edge has welcomed us (and answered options.attach), 0 before that, or what
+ * went wrong.
+ */
+int ferry_uplink_begin(const struct ferry_uplink_options *o, const struct ferry_wire_hello *hello,
+		       struct ferry_uplink **out, struct ferry_error *err);
+int ferry_uplink_poll(struct ferry_uplink *u, struct ferry_error *err);
+
+/* What the edge said to options.attach: 0 and *attached, or why there is no such session. */
+int ferry_uplink_attached(const struct ferry_uplink *u, struct ferry_wire_attached *attached,
+			  struct ferry_error *err);
+
 /* Takes leave of the edge, for a third of a second at most. */
 void ferry_uplink_free(struct ferry_uplink *u);
 
-const struct ferry_wire_welcome *ferry_uplink_welcome(const struct ferry_uplink *u);
+/* "the edge 127.0.0.1:7070" */
+const char *ferry_uplink_name(const struct ferry_uplink *u);
+/* Whether the connection is gone; lets the link make progress. */
+bool ferry_uplink_is_lost(struct ferry_uplink *u);
+/* 0, or why it is gone. */
+int ferry_uplink_check(const struct ferry_uplink *u, struct ferry_error *err);
+/* Lets time pass until something happens, @until_us at most. */
+void ferry_uplink_pause(struct ferry_uplink *u, uint64_t until_us);
 
-/* Makes a wait look at options.cancel. Any thread, any signal handler. */
-void ferry_uplink_wake(struct ferry_uplink *u);
+const struct ferry_wire_welcome *ferry_uplink_welcome(const struct ferry_uplink *u);
 
 /* The negative errno that stands for an error of the edge. */
 int ferry_uplink_errno(uint16_t code);
 
-/* Opens the session and waits for the edge's word. */
-int ferry_uplink_open(struct ferry_uplink *u, const struct ferry_wire_open *open,
-		      struct ferry_wire_opened *opened, struct ferry_error *err);
+/* Asks for a session; open_poll() and open_wait() return 1 when the edge has granted it, poll() 0
+ * before that. */
+int ferry_uplink_open_begin(struct ferry_uplink *u, const struct ferry_wire_open *open,
+			    struct ferry_error *err);
+int ferry_uplink_open_poll(struct ferry_uplink *u, struct ferry_wire_opened *opened,
+			   struct ferry_error *err);
+int ferry_uplink_open_wait(struct ferry_uplink *u, struct ferry_wire_opened *opened,
+			   struct ferry_error *err);
 
 /*
  * Queue a message that has no answer (SAMPLING, TRUNCATE, CANCEL) and let it leave.
@@ -101,6 +133,10 @@ int ferry_uplink_settle(struct ferry_uplink *u, struct ferry_error *err);
 int ferry_uplink_ping(struct ferry_uplink *u, uint32_t n_payload, uint32_t reply_bytes,
 		      uint64_t *us, struct ferry_error *err);
 
+/* Asks for a sign of life, from which the round trip is learned; @rate: and for one behind so many
+ * bytes that the rate of the link is. The answers come when they come. */
+void ferry_uplink_probe(struct ferry_uplink *u, bool rate);
+
 /* The edge's speed; *profiled points into memory that the next call reuses. */
 int ferry_uplink_profile(struct ferry_uplink *u, uint32_t n_tokens,
 			 struct ferry_wire_profiled *profiled, struct ferry_error *err);
@@ -113,7 +149,11 @@ struct ferry_uplink_stats {
 	uint64_t edge_us;		     /* of the edge's computing, as it reports */
 	uint64_t queue_us;		     /* of waiting on the edge before that */
 	uint64_t rtt_us;		     /* smoothed over the pings; 0 before the first */
+	uint64_t rttvar_us;		     /* its mean deviation */
+	uint64_t up_bytes_per_s; /* of WORKs that took long enough to tell; 0: none did */
 };
 void ferry_uplink_get_stats(const struct ferry_uplink *u, struct ferry_uplink_stats *stats);
+/* Sums begin again with 0; what was learned of the link stays. */
+void ferry_uplink_count_anew(struct ferry_uplink *u);
 
 #endif

@@ -3,8 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "node/uplink_private.h"
+
+enum { BEAT_AGE_US = 10000000 };
 
 int ferry_uplink_errno(uint16_t code)
 {
@@ -83,15 +86,31 @@ static void take_welcome(struct ferry_uplink *u, const struct ferry_wire_welcome
 		return;
 	}
 	u->welcome = *w;
+	ferry_uplink_learn_rtt(u, ferry_now_us() - u->greeting->asked_us);
 	ferry_link_establish(u->link, w->version, w->max_frame);
+}
+
+static void carrier_news(void *data)
+{
+	struct ferry_uplink *u = data;
+
+	if (u->link && ferry_carrier_is_down(u->carrier))
+		ferry_uplink_lose(u, FERRY_ERROR_LINK, -ENETDOWN, NULL,
+				  "lost %s: %s, which leads to it, has no carrier or address",
+				  u->name, ferry_carrier_name(u->carrier));
 }
 
 static void opened(void *data, struct ferry_link *link)
 {
 	struct ferry_uplink *u = data;
+	struct ferry_endpoint local;
 
-	(void)link;
 	u->connected = true;
+	if (ferry_link_local(link, &local))
+		u->carrier = ferry_carrier_new(&local);
+	if (u->carrier)
+		ferry_loop_watch(u->loop, ferry_carrier_fd(u->carrier), carrier_news, u);
+	ferry_uplink_greet(u);
 }
 
 static void failed(void *data, struct ferry_link *link, const struct ferry_error *why)
@@ -122,6 +141,7 @@ static void answer(struct ferry_uplink *u, struct uplink_pending *p,
 		   const struct ferry_wire_message *m, const struct ferry_frame *frame)
 {
 	p->done = true;
+	p->done_us = ferry_now_us();
 	if (m->type == FERRY_MESSAGE_ERROR) {
 		edge_error(u, &m->error, &p->error);
 		p->code = p->error.code;
@@ -164,12 +184,18 @@ static void take_error(struct ferry_uplink *u, const struct ferry_wire_message *
 	 * will refuse the next WORK for the same reason, and that one has somebody waiting. */
 }
 
+/* Several heartbeats may be on their way. */
+static bool is_beat(const struct ferry_uplink *u, uint64_t stamp)
+{
+	return stamp != u->probe_us && stamp <= u->ping_us && u->ping_us - stamp < BEAT_AGE_US;
+}
+
 static void frame_came(void *data, struct ferry_link *link, const struct ferry_frame *frame)
 {
 	struct ferry_uplink *u = data;
 	struct ferry_wire_message m;
 	struct ferry_error why;
-	struct uplink_pending *work;
+	struct uplink_pending *work, *query;
 
 	if (ferry_wire_message_decode(frame->header.type, frame->header.request, frame->body,
 				      frame->header.n_body, &m, &why)) {
@@ -188,14 +214,19 @@ static void frame_came(void *data, struct ferry_link *link, const struct ferry_f
 			lose(u, &why);
 		return;
 	}
-	if (answers_query(u->query, &m)) {
-		answer(u, u->query, &m, frame);
+	query = answers_query(u->greeting, &m) ? u->greeting : u->query;
+	if (answers_query(query, &m)) {
+		answer(u, query, &m, frame);
 		if (m.type == FERRY_MESSAGE_ERROR && m.error.fatal)
-			lose(u, &u->query->error);
+			lose(u, &query->error);
 		if (m.type == FERRY_MESSAGE_WELCOME)
 			take_welcome(u, &m.welcome);
 		return;
 	}
+	if (m.type == FERRY_MESSAGE_PONG && !m.request && is_beat(u, m.pong.stamp))
+		ferry_uplink_learn_rtt(u, ferry_now_us() - m.pong.stamp);
+	if (m.type == FERRY_MESSAGE_PONG && !m.request && m.pong.stamp == u->probe_us)
+		ferry_uplink_learn_probe(u);
 	work = m.request ? find_work(u, m.request) : NULL;
 	if (work && m.type == FERRY_MESSAGE_RESULT && m.result.n_data > work->n_answer) {
 		ferry_uplink_lose(u, FERRY_ERROR_PEER, -EPROTO, NULL,

@@ -7,6 +7,11 @@
 #include "base/error.h"
 #include "node/uplink_private.h"
 
+enum {
+	RATE_LEAST_US = 1000,
+	SMALL_BODY = 4 << 10,
+};
+
 void ferry_uplink_free_pending(struct uplink_pending *p)
 {
 	if (p)
@@ -40,15 +45,14 @@ uint32_t ferry_uplink_next_request(struct ferry_uplink *u)
 	return u->last_request;
 }
 
-int ferry_uplink_ask(struct ferry_uplink *u, struct ferry_wire_message *m, uint8_t answer_type,
-		     struct ferry_error *err)
+int ferry_uplink_ask_begin(struct ferry_uplink *u, struct uplink_pending **slot,
+			   struct ferry_wire_message *m, uint8_t answer_type,
+			   struct ferry_error *err)
 {
 	struct uplink_pending *q = calloc(1, sizeof(*q));
-	uint64_t start = ferry_now_us();
-	int ret = 0;
 
-	ferry_uplink_free_pending(u->query);
-	u->query = q;
+	ferry_uplink_free_pending(*slot);
+	*slot = q;
 	if (!q)
 		return ferry_fail_memory(err, "a request", sizeof(*q));
 	if (!u->link)
@@ -56,31 +60,74 @@ int ferry_uplink_ask(struct ferry_uplink *u, struct ferry_wire_message *m, uint8
 	m->request = ferry_uplink_next_request(u);
 	q->request = m->request;
 	q->answer.type = answer_type;
-	ret = ferry_link_send(u->link, m, err);
-	while (!ret && !q->done)
-		ret = ferry_uplink_wait_step(u, start, err);
-	if (!ret && q->code) {
-		ret = q->code;
-		if (err)
-			*err = q->error;
-	}
-	return ret;
+	q->asked_us = ferry_now_us();
+	return ferry_link_send(u->link, m, err);
 }
 
-int ferry_uplink_open(struct ferry_uplink *u, const struct ferry_wire_open *open,
-		      struct ferry_wire_opened *opened_out, struct ferry_error *err)
+/* What the answer to the question is worth. */
+static int query_result(const struct ferry_uplink *u, struct ferry_error *err)
+{
+	if (u->query->code && err)
+		*err = u->query->error;
+	return u->query->code;
+}
+
+int ferry_uplink_ask(struct ferry_uplink *u, struct ferry_wire_message *m, uint8_t answer_type,
+		     struct ferry_error *err)
+{
+	int ret = ferry_uplink_ask_begin(u, &u->query, m, answer_type, err);
+
+	while (!ret && !u->query->done)
+		ret = ferry_uplink_wait_step(u, u->query->asked_us, err);
+	return ret ? ret : query_result(u, err);
+}
+
+int ferry_uplink_open_begin(struct ferry_uplink *u, const struct ferry_wire_open *open,
+			    struct ferry_error *err)
 {
 	struct ferry_wire_message m = {.type = FERRY_MESSAGE_OPEN, .open = *open};
-	int ret = ferry_uplink_ask(u, &m, FERRY_MESSAGE_OPENED, err);
+
+	u->opening = *open;
+	return ferry_uplink_ask_begin(u, &u->query, &m, FERRY_MESSAGE_OPENED, err);
+}
+
+/* The answer to OPEN is here. */
+static int take_opened(struct ferry_uplink *u, struct ferry_wire_opened *out,
+		       struct ferry_error *err)
+{
+	int ret = query_result(u, err);
 
 	if (ret)
 		return ret;
-	*opened_out = u->query->answer.opened;
-	if (opened_out->session != open->session || opened_out->n_ctx < open->n_ctx)
+	*out = u->query->answer.opened;
+	if (out->session != u->opening.session || out->n_ctx < u->opening.n_ctx)
 		return ferry_uplink_lose(u, FERRY_ERROR_PEER, -EPROTO, err,
 					 "%s opened another session than the one asked for",
 					 u->name);
 	return 0;
+}
+
+int ferry_uplink_open_poll(struct ferry_uplink *u, struct ferry_wire_opened *opened,
+			   struct ferry_error *err)
+{
+	int ret = ferry_uplink_look(u, u->query->asked_us, err);
+
+	if (ret || !u->query->done)
+		return ret;
+	ret = take_opened(u, opened, err);
+	return ret ? ret : 1;
+}
+
+int ferry_uplink_open_wait(struct ferry_uplink *u, struct ferry_wire_opened *opened,
+			   struct ferry_error *err)
+{
+	int ret = 0;
+
+	while (!ret && !u->query->done)
+		ret = ferry_uplink_wait_step(u, u->query->asked_us, err);
+	if (!ret)
+		ret = take_opened(u, opened, err);
+	return ret ? ret : 1;
 }
 
 int ferry_uplink_tell(struct ferry_uplink *u, const struct ferry_wire_message *m,
@@ -129,6 +176,8 @@ int ferry_uplink_work(struct ferry_uplink *u, const struct ferry_wire_work *work
 	p->n_body = (uint32_t)ferry_wire_message_bytes(&m);
 	p->n_answer = n_answer;
 	p->asked = (struct ferry_uplink_asked){work->position, work->n_tokens, work->output};
+	p->asked_us = ferry_now_us();
+	p->alone = !u->n_works;
 	*u->works_tail = p;
 	u->works_tail = &p->next;
 	u->n_works++;
@@ -139,9 +188,40 @@ int ferry_uplink_work(struct ferry_uplink *u, const struct ferry_wire_work *work
 
 bool ferry_uplink_ready(struct ferry_uplink *u)
 {
-	if (u->link)
+	if (u->link && u->works && !u->works->done)
+		ferry_uplink_look(u, u->works->asked_us, NULL);
+	else if (u->link)
 		ferry_loop_turn(u->loop, 0, NULL);
 	return !u->link || (u->works && u->works->done);
+}
+
+/* From a WORK that is small, or whose time on the way up is known. */
+static void learn_exchange(struct ferry_uplink *u, const struct uplink_pending *p,
+			   const struct ferry_wire_result *r)
+{
+	uint64_t took = p->done_us - p->asked_us, other = r->compute_us + (uint64_t)r->queue_us;
+	uint64_t rate = u->stats.up_bytes_per_s;
+
+	if (!p->alone || (!rate && p->n_body > SMALL_BODY))
+		return;
+	if (rate)
+		other += p->n_body * 1000000ull / rate;
+	if (took > other)
+		ferry_uplink_learn_rtt(u, took - other);
+}
+
+/* From a WORK that was large enough for its time on the way up to mean something. */
+static void learn_rate(struct ferry_uplink *u, const struct uplink_pending *p,
+		       const struct ferry_wire_result *r)
+{
+	uint64_t took = p->done_us - p->asked_us;
+	uint64_t other = u->stats.rtt_us + r->compute_us + (uint64_t)r->queue_us;
+	uint64_t rate, was = u->stats.up_bytes_per_s;
+
+	if (!p->alone || took < other + RATE_LEAST_US)
+		return;
+	rate = p->n_body * 1000000ull / (took - other);
+	u->stats.up_bytes_per_s = was ? (3 * was + rate) / 4 : rate;
 }
 
 int ferry_uplink_result(struct ferry_uplink *u, struct ferry_uplink_asked *asked,
@@ -171,6 +251,8 @@ int ferry_uplink_result(struct ferry_uplink *u, struct ferry_uplink_asked *asked
 		free(u->kept);
 		u->kept = p->body;
 		p->body = NULL;
+		learn_rate(u, p, result);
+		learn_exchange(u, p, result);
 		u->stats.edge_us += result->compute_us;
 		u->stats.queue_us += result->queue_us;
 	}
@@ -209,7 +291,7 @@ int ferry_uplink_ping(struct ferry_uplink *u, uint32_t n_payload, uint32_t reply
 		return ret;
 	*us = ferry_now_us() - start;
 	if (!n_payload && !reply_bytes)
-		u->stats.rtt_us = u->stats.rtt_us ? (7 * u->stats.rtt_us + *us) / 8 : *us;
+		ferry_uplink_learn_rtt(u, *us);
 	return 0;
 }
 

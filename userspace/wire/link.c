@@ -144,6 +144,12 @@ void ferry_link_handle(struct ferry_link *link, const struct ferry_link_handler 
 	link->data = data;
 }
 
+bool ferry_link_local(const struct ferry_link *link, struct ferry_endpoint *local)
+{
+	local->len = sizeof(local->addr);
+	return !getsockname(link->fd, (struct sockaddr *)&local->addr, &local->len);
+}
+
 const char *ferry_link_name(const struct ferry_link *link)
 {
 	return link->name;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "ferry/error.h"
+#include "wire/address.h"
 #include "wire/connection.h"
 #include "wire/traffic_class.h"
 
@@ -45,6 +46,9 @@ struct ferry_link_handler {
 
 void ferry_link_handle(struct ferry_link *link, const struct ferry_link_handler *handler,
 		       void *data);
+
+/* Our end of the connection; false where it has none. */
+bool ferry_link_local(const struct ferry_link *link, struct ferry_endpoint *local);
 
 /* Name for messages: the peer's endpoint. */
 const char *ferry_link_name(const struct ferry_link *link);

@@ -30,6 +30,7 @@ enum loop_op {
 	OP_CONNECT,
 	OP_RECV,
 	OP_SEND,
+	OP_WATCH,
 	OP_MASK = 15,
 };
 
@@ -90,6 +91,11 @@ struct ferry_loop {
 
 	int wake_fd;
 	bool wake_armed;
+
+	int watch_fd; /* -1: none */
+	bool watch_armed;
+	void (*watched)(void *data);
+	void *watched_data;
 
 	int listen_fd; /* -1: none */
 	bool accept_armed, accept_cancelled;

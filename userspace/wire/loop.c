@@ -83,6 +83,7 @@ int ferry_loop_new(const struct ferry_loop_options *o, struct ferry_loop **out,
 		return ferry_fail_memory(err, "a loop", sizeof(*loop));
 	loop->options = *o;
 	loop->listen_fd = -1;
+	loop->watch_fd = -1;
 	loop->accept_multishot = loop->recv_multishot = !o->single_shot;
 	loop->left_us = ferry_now_us();
 	/* Completions must come while the owner computes, so neither COOP_TASKRUN nor
@@ -92,7 +93,7 @@ int ferry_loop_new(const struct ferry_loop_options *o, struct ferry_loop **out,
 		free(loop);
 		return ring_failed(err, ret);
 	}
-	loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	loop->wake_fd = o->wake_fd ? o->wake_fd : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (loop->wake_fd < 0) {
 		ret = ferry_fail(err, FERRY_ERROR_SYSTEM, -errno, "cannot make an eventfd: %s",
 				 ferry_errno_text(errno));
@@ -138,6 +139,31 @@ static void arm_wake(struct ferry_loop *loop)
 	loop->wake_armed = true;
 }
 
+static void arm_watch(struct ferry_loop *loop)
+{
+	struct io_uring_sqe *sqe = ferry_loop_sqe(loop);
+
+	if (!sqe)
+		return;
+	io_uring_prep_poll_add(sqe, loop->watch_fd, POLLIN);
+	io_uring_sqe_set_data64(sqe, OP_WATCH);
+	loop->watch_armed = true;
+}
+
+void ferry_loop_watch(struct ferry_loop *loop, int fd, void (*readable)(void *data), void *data)
+{
+	struct io_uring_sqe *sqe = loop->watch_armed ? ferry_loop_sqe(loop) : NULL;
+
+	if (sqe) {
+		io_uring_prep_poll_remove(sqe, OP_WATCH);
+		io_uring_sqe_set_data64(sqe, OP_NONE);
+		io_uring_submit(&loop->ring);
+	}
+	loop->watch_fd = fd;
+	loop->watched = readable;
+	loop->watched_data = data;
+}
+
 static void arm_accept(struct ferry_loop *loop)
 {
 	struct io_uring_sqe *sqe = ferry_loop_sqe(loop);
@@ -156,6 +182,8 @@ static void arm_all(struct ferry_loop *loop, uint64_t now)
 {
 	if (!loop->wake_armed)
 		arm_wake(loop);
+	if (loop->watch_fd >= 0 && !loop->watch_armed)
+		arm_watch(loop);
 	if (loop->listen_fd >= 0 && !loop->accept_armed && now >= loop->accept_after_us)
 		arm_accept(loop);
 	for (struct ferry_link *l = loop->links; l; l = l->next)
@@ -203,6 +231,11 @@ static void complete(struct ferry_loop *loop, uint64_t data, int res, unsigned f
 		loop->wake_armed = false;
 		while (read(loop->wake_fd, &drained, sizeof(drained)) > 0)
 			;
+		return;
+	case OP_WATCH:
+		loop->watch_armed = false;
+		if (loop->watch_fd >= 0 && res > 0)
+			loop->watched(loop->watched_data);
 		return;
 	case OP_CONNECT:
 	case OP_RECV:
@@ -369,7 +402,7 @@ void ferry_loop_free(struct ferry_loop *loop)
 		ferry_socket_close(listen_fd, NULL);
 	/* The ring goes down behind our back: memory that an operation still knows stays. */
 	io_uring_queue_exit(&loop->ring);
-	if (loop->wake_fd >= 0)
+	if (loop->wake_fd >= 0 && loop->wake_fd != loop->options.wake_fd)
 		close(loop->wake_fd);
 	free(loop->plain);
 	if (!loop->links) {

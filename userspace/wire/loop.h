@@ -19,9 +19,10 @@ struct ferry_loop;
 struct ferry_tls_context;
 
 struct ferry_loop_options {
-	uint32_t max_links;	       /* sockets beyond are closed at once */
-	uint32_t n_buffers;	       /* of 16 KiB, shared by all links; a power of two */
-	bool single_shot;	       /* as on kernels without multishot operations */
+	uint32_t max_links; /* sockets beyond are closed at once */
+	uint32_t n_buffers; /* of 16 KiB, shared by all links; a power of two */
+	int wake_fd;	    /* an eventfd of the owner's that wakes this loop, too; 0: none */
+	bool single_shot;   /* as on kernels without multishot operations */
 	struct ferry_link_times times; /* of all links */
 	const struct ferry_log *log;   /* may be NULL; must outlive the loop */
 	struct ferry_tls_context *tls; /* of all links; NULL: nothing is encrypted */
@@ -76,6 +77,12 @@ int ferry_loop_listen_on(struct ferry_loop *loop, int fd,
 int ferry_loop_connect(struct ferry_loop *loop, const struct ferry_endpoint *e,
 		       const struct ferry_link_handler *handler, void *data,
 		       struct ferry_link **out, struct ferry_error *err);
+
+/*
+ * Call @readable from ferry_loop_turn() while there is something to read in @fd; one descriptor a
+ * loop. -1 ends it, before which the descriptor must not be closed.
+ */
+void ferry_loop_watch(struct ferry_loop *loop, int fd, void (*readable)(void *data), void *data);
 
 /* Take over a connected stream socket; @role is ours. On failure the caller keeps @fd. */
 int ferry_loop_adopt(struct ferry_loop *loop, int fd, enum ferry_role role, struct ferry_link **out,
