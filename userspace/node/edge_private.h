@@ -135,8 +135,8 @@ struct edge_peer {
 	uint8_t encodings;	       /* likewise: a bit set */
 	uint32_t n_sessions;
 	uint32_t n_items, n_works, n_work_bytes; /* unanswered */
-	uint64_t n_talk;    /* bytes of other answers than RESULTs, since all was sent */
-	uint64_t prompt_us; /* of prompts that were computed for it; see edge_schedule.c */
+	uint64_t n_talk;      /* bytes of other answers than RESULTs, since all was sent */
+	uint64_t prompt_work; /* of prompts that were computed for it; see edge_schedule.c */
 	bool wants_profile;
 	uint32_t profile_request, profile_tokens;
 	bool wants_attach;
@@ -162,7 +162,7 @@ struct ferry_edge {
 	struct edge_peer *peers;
 	struct edge_session *sessions; /* the first has the next turn */
 	struct edge_session *leased;   /* without a peer; the first expires first */
-	uint64_t prompt_us;	       /* prompt_us of the peer that had the last prompt */
+	uint64_t prompt_work;	       /* where the last chunk of a prompt began */
 	uint32_t queue_us;	       /* that WORKs wait for their turn, smoothed */
 	struct ferry_edge_stats stats;
 };

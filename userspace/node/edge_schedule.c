@@ -89,7 +89,20 @@ ferry_edge_next_step(struct ferry_edge *e, const struct edge_model *m,
 /* Where the next chunk of a connection begins, in virtual time. */
 static uint64_t beginning(const struct ferry_edge *e, const struct edge_peer *p)
 {
-	return p->prompt_us > e->prompt_us ? p->prompt_us : e->prompt_us;
+	return p->prompt_work > e->prompt_work ? p->prompt_work : e->prompt_work;
+}
+
+/*
+ * How far that is, by the multiplications of a chunk as far as they matter. Not by the clock: what
+ * else this machine does would be taken for the connection's.
+ */
+static uint64_t work_of(const struct edge_session *s, uint32_t n_tokens)
+{
+	const struct ferry_hparams *hp = &s->serves->model->hp;
+	const uint64_t wide = hp->n_experts ? (uint64_t)hp->n_ff_expert * hp->n_experts_used
+					    : hp->n_ff;
+
+	return n_tokens * (uint64_t)(s->end - s->begin + 1) * hp->n_embd * (hp->n_embd + wide);
 }
 
 struct edge_session *ferry_edge_next_prompt(struct ferry_edge *e)
@@ -123,11 +136,10 @@ void ferry_edge_serve_prompt(struct ferry_edge *e)
 	if (!s)
 		return;
 	p = s->peer;
-	e->prompt_us = beginning(e, p);
-	if (!ferry_edge_job_begin(&j, s, s->serves->prompt))
-		return;
-	ferry_edge_prefill(&j);
-	p->prompt_us = e->prompt_us + (ferry_now_us() - j.start_us - j.waited_us);
+	e->prompt_work = beginning(e, p);
+	p->prompt_work = e->prompt_work + work_of(s, s->items->message.work.n_tokens);
+	if (ferry_edge_job_begin(&j, s, s->serves->prompt))
+		ferry_edge_prefill(&j);
 }
 
 int ferry_edge_pause(struct edge_job *j)
