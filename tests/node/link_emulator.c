@@ -136,11 +136,12 @@ static bool happens(struct link_emulator *e, uint32_t ppm)
 }
 
 /* Takes what has come; false where the socket is broken. */
-static bool take(struct link_emulator *e, struct direction *d, uint64_t now)
+static bool take(struct link_emulator *e, struct direction *d)
 {
 	struct chunk *c = malloc(sizeof(*c) + READ_SIZE);
 	ssize_t n = recv(d->from, c->bytes, READ_SIZE, 0);
-	uint64_t rate, release;
+	/* Not when the turn began: what comes while this waits for a processor is delayed, too. */
+	uint64_t now = ferry_now_us(), rate, release;
 
 	if (n <= 0) {
 		free(c);
@@ -195,7 +196,7 @@ static bool give(struct direction *d, uint64_t now)
 
 static bool move(struct link_emulator *e, struct direction *d, short revents, uint64_t now)
 {
-	if (revents & (POLLIN | POLLHUP | POLLERR) && !d->ended && !take(e, d, now))
+	if (revents & (POLLIN | POLLHUP | POLLERR) && !d->ended && !take(e, d))
 		return false;
 	return give(d, now);
 }

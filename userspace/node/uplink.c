@@ -305,8 +305,8 @@ static int progress(struct ferry_uplink *u, struct ferry_error *err)
 	}
 	if (!u->link) {
 		/* Only what cannot be connected to is worth another try, at the next endpoint. */
-		if (u->connected || u->next_endpoint == u->n_endpoints ||
-		    u->lost.code == -EACCES || u->lost.code == -EPERM)
+		if (u->connected || u->next_endpoint == u->n_endpoints || u->lost.code == -EACCES ||
+		    u->lost.code == -EPERM)
 			return ferry_uplink_lost(u, err);
 		return connect_next(u, err);
 	}
