@@ -104,7 +104,8 @@ static void tokens_are_the_same_over_a_slow_and_thin_link(void **state)
 			two_nodes_generate(s, prompt, N_PROMPT, NULL, got, N_NEW);
 			assert_memory_equal(got, want, sizeof(want));
 			ferry_node_session_get_stats(s, &stats);
-			assert_true(stats.rtt_us >= 2 * links[i].delay_us);
+			/* Learnt from WORKs, too, less what computing took: an estimate. */
+			assert_true(stats.rtt_us >= 2 * links[i].delay_us * 8 / 10);
 			assert_true(stats.wait_us >= N_NEW * 2 * links[i].delay_us);
 			ferry_node_session_close(s);
 		}

@@ -362,7 +362,7 @@ static void fill_register(uint64_t first, uint64_t n, pid_t owner)
 {
 	const struct ferry_classify_socket socket = {.class = FERRY_CLASS_KV,
 						     .owner = (uint32_t)owner};
-	char path[FERRY_PIN_PATH];
+	char path[FERRY_PIN_PATH + 64];
 	struct ferry_pins place;
 	int map;
 
@@ -412,7 +412,7 @@ static void test_register_is_bounded(void **state)
 static void test_register_of_nobody(void **state)
 {
 	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	char command[200];
+	char command[400];
 
 	(void)state;
 	or_skip(FERRY_HOOK_ANY);
