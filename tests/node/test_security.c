@@ -179,7 +179,7 @@ static void a_token_costs_one_record_each_way(void **state)
 	}
 	assert_int_equal(up[1] - up[0], (N_NEW - 1) * FERRY_TLS_OVERHEAD);
 	assert_int_equal(down[1] - down[0], (N_NEW - 1) * FERRY_TLS_OVERHEAD);
-	assert_int_equal(down[1], (N_NEW - 1) * (16 + 24 + 4 + FERRY_TLS_OVERHEAD));
+	assert_int_equal(down[1], (N_NEW - 1) * (16 + 22 + 4 + FERRY_TLS_OVERHEAD));
 }
 
 static void plaintext_is_refused_both_ways(void **state)

@@ -437,7 +437,7 @@ static void statistics_add_up(void **state)
 	assert_int_equal(after.split_end, 4);
 	assert_false(after.local);
 	assert_int_equal(after.bytes_sent - before.bytes_sent, row + 56);
-	assert_int_equal(after.bytes_received - before.bytes_received, 4 + 40);
+	assert_int_equal(after.bytes_received - before.bytes_received, 4 + 38);
 	assert_true(after.edge_us > 0 && after.local_us > 0 && after.rtt_us > 0);
 	ferry_node_session_close(s);
 	two_nodes_free(&t);

@@ -15,7 +15,7 @@ enum {
 	DEFAULT_NEW = 128,
 	PROFILE_TOKENS = 16, /* of the chunk that is measured on both sides */
 	WORK_OVERHEAD = 56,  /* bytes of a WORK, and of its RESULT, beside the data */
-	RESULT_OVERHEAD = 40,
+	RESULT_OVERHEAD = 38,
 };
 
 static int profile_device(const struct ferry_model *model, struct ferry_pool *pool,

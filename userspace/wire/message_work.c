@@ -67,7 +67,6 @@ void ferry_wire_result_encode(struct ferry_writer *w, const struct ferry_wire_re
 	ferry_write_le32(w, m->n_rows);
 	ferry_write_u8(w, m->output);
 	ferry_write_u8(w, m->encoding);
-	ferry_write_le16(w, 0);
 	ferry_write_le32(w, m->compute_us);
 	ferry_write_le32(w, m->queue_us);
 	ferry_write_bytes(w, m->data, m->n_data);
@@ -82,8 +81,6 @@ const char *ferry_wire_result_read(struct ferry_reader *r, struct ferry_wire_res
 	m->n_rows = ferry_read_le32(r);
 	m->output = ferry_read_u8(r);
 	m->encoding = ferry_read_u8(r);
-	if (ferry_read_le16(r))
-		return "a reserved field is set";
 	m->compute_us = ferry_read_le32(r);
 	m->queue_us = ferry_read_le32(r);
 	left = ferry_reader_left(r);

@@ -135,7 +135,7 @@ static const struct golden goldens[] = {
 		     .queue_us = 20,
 		     .n_data = 4,
 		     .data = golden_42}},
-	 "05000000120000000100000004000000dc050000140000002a000000"},
+	 "0500000012000000010000000400dc050000140000002a000000"},
 	{{.type = FERRY_MESSAGE_CANCEL, .cancel = {.session = 5, .request = 77}},
 	 "050000004d000000"},
 	{{.type = FERRY_MESSAGE_LOAD}, ""},

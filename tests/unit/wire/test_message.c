@@ -87,7 +87,7 @@ static size_t least_bytes(uint8_t type, size_t n)
 	case FERRY_MESSAGE_WORK:
 		return 48;
 	case FERRY_MESSAGE_RESULT:
-		return 24;
+		return 22;
 	}
 	return n;
 }
@@ -185,7 +185,6 @@ static void values_that_make_no_sense_are_refused(void **state)
 		{FERRY_MESSAGE_FORK, 4, 0, "session 0"},
 		{FERRY_MESSAGE_RESULT, 12, 5, "output does not exist"},
 		{FERRY_MESSAGE_RESULT, 13, 4, "encoding does not exist"},
-		{FERRY_MESSAGE_RESULT, 15, 1, "reserved"},
 	};
 	struct ferry_error err;
 
