@@ -38,7 +38,7 @@ static const size_t lengths[] = {1,
 enum { N_LENGTHS = sizeof(lengths) / sizeof(lengths[0]) };
 
 static float x[MOST], y[MOST], z[MOST];
-static uint8_t a[4 * MOST], b[4 * MOST];
+static uint8_t a[4 * MOST + 1], b[4 * MOST + 1]; /* and a byte that nobody writes */
 
 /* What hidden states may look like, and what they hardly do. */
 static void fill(size_t n, unsigned kind, uint64_t *dice)
