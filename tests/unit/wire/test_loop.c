@@ -186,7 +186,7 @@ static void frames_cross(bool single_shot)
 	for (unsigned i = 0; i < 100; i++)
 		assert_int_equal(ferry_link_send(r->device.link, &goldens[3].message, NULL), 0);
 	TURN_UNTIL(r, r->device.n_frames == 2 && r->edge.n_frames == 101);
-	assert_int_equal(r->device.last_bytes, BIG + 24);
+	assert_int_equal(r->device.last_bytes, BIG + 22);
 	for (unsigned i = 0; i < 24; i++)
 		checksum *= 31;
 	for (unsigned i = 0; i < BIG; i++)
